@@ -1,0 +1,72 @@
+/*
+ * rooms: the service that knows every room of this node.
+ *
+ * It sends for local users (send.h, create.h, member.h, upgrade.h), reads for them (read.h),
+ * takes what other servers send (receive.h) and answers what they ask (serve.h). All calls and
+ * callbacks are on the loop thread. A call that only writes locally returns when the store has
+ * it; holding the answer until it is durable is the caller's (client-api's dispatcher, or
+ * federation's). A call that needs another server is an operation with a done().
+ *
+ * Every event, ours or foreign, enters the store through persist.c, after the same checks
+ * (security.md F2, A4).
+ */
+#ifndef KITH_ROOM_ROOMS_H
+#define KITH_ROOM_ROOMS_H
+
+#include "node/base/clock.h"
+#include "node/base/err.h"
+#include "node/base/log.h"
+#include "node/base/loop.h"
+#include "node/core/event.h"
+#include "node/core/sign.h"
+#include "node/room/ops.h"
+
+#include <stdbool.h>
+
+struct rooms;
+struct store;
+struct users;
+
+struct rooms_options {
+	struct store *store;
+	struct loop *loop;
+	const struct clock *clock;
+	const struct rng *rng;
+	const struct log *log;
+	struct str server_name; /* borrowed */
+	const struct sign_key *key;
+	struct users *users;        /* profiles for our members' events; NULL: none */
+	const struct room_ops *ops; /* NULL: no other server can be reached */
+	struct str default_version; /* of new rooms; empty: "12" */
+	size_t cache_bytes;         /* for what is kept parsed; 0: 4 MiB */
+};
+
+/* Everything in options is borrowed until rooms_free(), strings included. */
+struct rooms *rooms_new(const struct rooms_options *options);
+void rooms_free(struct rooms *r); /* no operation may be running */
+
+/* federation is made after rooms: it hands over its ops before anything else is called. */
+void rooms_set_ops(struct rooms *r, const struct room_ops *ops);
+
+/* The room's version, or NULL if we know nothing of the room. */
+const struct room_version *rooms_version(struct rooms *r, struct str room_id);
+bool rooms_is_local_user(const struct rooms *r, struct str user_id);
+/* Is anybody of ours joined? Then we take part in the room. */
+bool rooms_is_in_room(struct rooms *r, struct str room_id);
+bool rooms_user_is_joined(struct rooms *r, struct str room_id, struct str user_id);
+
+/* Servers that have a joined member now, ours among them. Calls fn for each. */
+enum err rooms_servers(struct rooms *r, struct str room_id,
+	void (*fn)(void *arg, struct str server), void *arg) MUST_CHECK;
+/* F8, server-server API "Server Access Control Lists": may this server take part? True for an
+ * unknown room. */
+bool rooms_server_allowed(struct rooms *r, struct str room_id, struct str server);
+
+/* A user of ours changed name or picture: their joined rooms get a new m.room.member. Rooms
+ * that refuse are skipped. */
+enum err rooms_profile_changed(struct rooms *r, struct str user_id) MUST_CHECK;
+
+/* A user of ours is gone for good: leaves every room, rejects every invite. */
+enum err rooms_user_deactivated(struct rooms *r, struct str user_id) MUST_CHECK;
+
+#endif
