@@ -43,6 +43,9 @@ struct caller {
 	bool locked;      /* the dispatcher answers 401 M_USER_LOCKED but for logout */
 	bool suspended; /* for the services to respect (client-server API, "Account suspension")
 			 */
+	int64_t account; /* what the services call them: node/user/users.h */
+	int64_t device;
+	int64_t session;
 };
 
 /* What the dispatcher asks of the layers below; filled in node.c. */
