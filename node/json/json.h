@@ -8,8 +8,9 @@
  * C0 80, and a number that a double can't hold exactly becomes a number value that keeps its
  * text. A struct str read from a tree may thus hold C0 80, which every grammar of ids refuses.
  *
- * Trees are immutable once parsed. Reading is typed and total: a missing or wrongly typed
- * member is ERR_MALFORMED with a text that names the key. Look-ups are case-sensitive.
+ * Trees are immutable once parsed; the members of an object are kept in canonical order, those
+ * of a big one are found by binary search. Reading is typed and total: a missing or wrongly
+ * typed member is ERR_MALFORMED with a text that names the key. Look-ups are case-sensitive.
  */
 #ifndef KITH_JSON_JSON_H
 #define KITH_JSON_JSON_H
@@ -103,7 +104,7 @@ enum err json_opt_arr(const struct json *obj, const char *key, const struct json
 const struct json *json_first(const struct json *j);
 const struct json *json_next(const struct json *j);
 struct str json_key(const struct json *j);
-size_t json_count(const struct json *j); /* children; walks them */
+size_t json_count(const struct json *j); /* children; kept, not counted */
 
 bool json_equal(const struct json *a, const struct json *b); /* as canonical JSON would be */
 
