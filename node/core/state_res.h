@@ -2,6 +2,13 @@
  * state_res: state resolution, versions 2 and 2.1 (content/rooms/v2.md and v12.md).
  *
  * Pure: the events come through a look-up, which the caller backs by its store and a cache.
+ * Nothing recurses, and work is counted in events read: more than STATE_RES_MAX_EVENTS is
+ * ERR_LIMIT (security.md, F5).
+ *
+ * Where the text leaves room, kith does as the deployed servers do, so that rooms stay whole:
+ * a state set's auth chain contains the set's own events; only events with an empty state_key
+ * are power events by type; an auth chain is followed, for power events, inside the full
+ * conflicted set only.
  */
 #ifndef KITH_CORE_STATE_RES_H
 #define KITH_CORE_STATE_RES_H
@@ -9,6 +16,8 @@
 #include "node/base/arena.h"
 #include "node/base/err.h"
 #include "node/core/event.h"
+
+#define STATE_RES_MAX_EVENTS 500000
 
 struct state_entry {
 	struct str type;
@@ -33,7 +42,13 @@ struct state_res_source {
 	void *arg;
 };
 
-/* The resolved state, sorted, in a. One set, or equal ones, resolve to themselves. */
+/* The order of state sets. */
+int state_entry_cmp(const struct state_entry *a, const struct state_entry *b);
+
+/* The resolved state, sorted, in a; its strings are those of the sets and events given. One
+ * set, or equal ones, resolve to themselves; none to the empty state. ERR_NOT_FOUND if a
+ * conflicted event isn't in src, ERR_LIMIT, ERR_INVALID for a version that resolves otherwise.
+ */
 enum err state_resolve(struct arena *a, const struct room_version *v,
 	const struct state_set *sets, size_t n_sets, const struct state_res_source *src,
 	struct state_set *out, struct err_ctx *why) MUST_CHECK;
