@@ -74,6 +74,15 @@ void json_canonical(const struct json *j, struct buf *out)
 	}
 }
 
+static void put_member(struct buf *out, bool *first, struct str key)
+{
+	if (!*first)
+		buf_put_z(out, ",");
+	*first = false;
+	write_string(out, key);
+	buf_put_z(out, ":");
+}
+
 static bool is_named(struct str key, const char *const *keys, size_t n_keys)
 {
 	for (size_t i = 0; i < n_keys; i++) {
@@ -92,14 +101,59 @@ void json_canonical_without(
 	for (const struct json *m = json_first(obj); m; m = json_next(m)) {
 		if (is_named(json_key(m), keys, n_keys))
 			continue;
-		if (!first)
-			buf_put_z(out, ",");
-		first = false;
-		write_string(out, json_key(m));
-		buf_put_z(out, ":");
+		put_member(out, &first, json_key(m));
 		json_canonical(m, out);
 	}
 	buf_put_z(out, "}");
+}
+
+void json_canonical_edited(
+	const struct json *obj, const struct json_edit *edits, size_t n, struct buf *out)
+{
+	const struct json *m = json_first(obj);
+	bool first = true;
+	size_t i = 0;
+
+	buf_put_z(out, "{");
+	while (m || i < n) {
+		int c = !m ? 1 : i == n ? -1 : tree_key_cmp(json_key(m), edits[i].key);
+
+		if (c < 0) {
+			put_member(out, &first, json_key(m));
+			json_canonical(m, out);
+		} else if (edits[i].value.p) {
+			put_member(out, &first, edits[i].key);
+			buf_put_str(out, edits[i].value);
+		}
+		if (c <= 0)
+			m = json_next(m);
+		if (c >= 0)
+			i++;
+	}
+	buf_put_z(out, "}");
+}
+
+bool json_is_strict(const struct json *j)
+{
+	const cJSON *path[SCAN_DEPTH_MAX + 1];
+	const cJSON *node = tree_node(j);
+	struct str text;
+	size_t depth = 0;
+
+	for (;;) {
+		if (tree_number_text(node, &text))
+			return false;
+		if (is_container(node) && node->child) {
+			path[depth++] = node;
+			node = node->child;
+			continue;
+		}
+		while (depth > 0 && !node->next)
+			node = path[--depth];
+		if (depth == 0)
+			return true;
+		node = node->next;
+	}
 }
 
 bool json_equal(const struct json *a, const struct json *b)

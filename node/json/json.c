@@ -160,6 +160,16 @@ bool json_as_int(const struct json *j, int64_t *out)
 	return true;
 }
 
+bool json_as_wide_int(const struct json *j, int64_t *out)
+{
+	struct str text;
+
+	if (json_as_int(j, out))
+		return !tree_number_text(tree_node(j), &text) || number_is_integer_text(text);
+	return json_is(j, JSON_NUMBER) && tree_number_text(tree_node(j), &text) &&
+		number_is_integer_text(text) && str_to_i64(text, out);
+}
+
 bool json_as_double(const struct json *j, double *out)
 {
 	struct str text;

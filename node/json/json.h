@@ -69,6 +69,8 @@ const struct json *json_get_str(const struct json *obj, struct str key);
  * written as 1.0 or 1e3 when it is integral and within +-(2^53-1). */
 bool json_as_str(const struct json *j, struct str *out);
 bool json_as_int(const struct json *j, int64_t *out);
+/* Any integer that fits, written without point or exponent: rooms of versions 1 to 5. */
+bool json_as_wide_int(const struct json *j, int64_t *out);
 bool json_as_double(const struct json *j, double *out);
 bool json_as_bool(const struct json *j, bool *out);
 
@@ -115,6 +117,19 @@ void json_canonical(const struct json *j, struct buf *out);
 /* Of an object, without the named top-level members: for hashes and signatures. */
 void json_canonical_without(
 	const struct json *obj, const char *const *keys, size_t n_keys, struct buf *out);
+
+/* Of an object, with top-level members set or left out: edits are sorted by key, each key once.
+ */
+struct json_edit {
+	struct str key;
+	struct str value; /* canonical JSON text; p NULL: the member is left out */
+};
+void json_canonical_edited(
+	const struct json *obj, const struct json_edit *edits, size_t n, struct buf *out);
+
+/* True if j holds no number but integers within +-(2^53-1), so that it could be canonical JSON
+ * (room version 6 and up) though it was parsed with json_limits_peer. */
+bool json_is_strict(const struct json *j);
 
 /*
  * Writing: straight into a buffer, commas kept by the writer. Depth at most 64.

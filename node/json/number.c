@@ -179,7 +179,9 @@ void number_put_text(struct buf *out, struct str text)
 
 	/* The specification's example turns 1e10 into 10000000000, while what Python once
 	 * hashed as a float says 1.0 and is written so: the point tells them apart. */
-	if (number_is_integer_text(text))
+	if (str_eq(text, STR("-0")))
+		buf_put_z(out, "0");
+	else if (number_is_integer_text(text))
 		buf_put_str(out, text);
 	else if (str_find(text, '.') == text.n && number_to_int(text, &i))
 		buf_put_i64(out, i);

@@ -28,8 +28,8 @@ struct scan {
 	size_t values;
 	unsigned depth;
 
-	/* Rewriting: everything before copied is in out already. No rewrite is more than twice
-	 * as long as the text and one separator that it stands for. */
+	/* Rewriting: everything before copied is in out already. The worst that can grow is
+	 * "-0,", from three bytes to seven. */
 	const char *copied;
 	char *out; /* owned; NULL: nothing was rewritten yet */
 	size_t n_out;
@@ -54,7 +54,7 @@ static void put(struct scan *s, const char *p, size_t n)
 static enum err rewrite(struct scan *s, const char *at)
 {
 	if (!s->out) {
-		s->out = alloc_try(2 * (size_t)(s->end - s->begin) + 8);
+		s->out = alloc_try((size_t)(s->end - s->begin) / 3 * 7 + 16);
 		if (!s->out)
 			return err_set(s->why, ERR_NOMEM, "out of memory");
 	}
@@ -192,6 +192,7 @@ static enum err scan_number(struct scan *s)
 {
 	const char *at = s->p;
 	struct str text;
+	bool minus_zero;
 	int64_t i;
 	double d;
 	enum err err;
@@ -199,17 +200,9 @@ static enum err scan_number(struct scan *s)
 	if (!take_number(s))
 		return bad(s, "not a value");
 	text = (struct str){ at, (size_t)(s->p - at) };
-	if (number_is_integer_text(text) && number_to_int(text, &i)) {
-		if (text.n != 2 || text.p[0] != '-' || text.p[1] != '0')
-			return ERR_OK;
-		if (s->limits->integers_only)
-			return bad(s, "-0 is no integer here");
-		err = rewrite(s, at);
-		if (err)
-			return err;
-		put(s, "0", 1);
+	minus_zero = text.n == 2 && text.p[0] == '-' && text.p[1] == '0';
+	if (!minus_zero && number_is_integer_text(text) && number_to_int(text, &i))
 		return ERR_OK;
-	}
 	if (s->limits->integers_only)
 		return bad(s, "number that is no integer within 2^53 - 1");
 	if (!number_is_integer_text(text) && !number_to_double(text, &d))
