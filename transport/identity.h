@@ -67,6 +67,13 @@ enum err identity_set_document(
 /* The server name of a public key: writes 52 characters and a NUL. */
 void identity_name_of(const unsigned char public_key[32], char name[IDENTITY_NAME_LEN + 1]);
 
+/* Back: false for anything that isn't exactly one (base32 that re-encodes to itself, a key
+ * that identity_key_ok()). */
+bool identity_name_parse(struct str name, unsigned char public_key[32]);
+
+/* A canonical point of the prime-order group's curve that isn't of low order. */
+bool identity_key_ok(const unsigned char public_key[32]);
+
 /* "xxxxx-xxxxx-..." : 65 characters and a NUL. */
 void identity_recovery_code(
 	const struct identity_recovery *recovery, char code[IDENTITY_CODE_LEN + 1]);
