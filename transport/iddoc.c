@@ -132,7 +132,8 @@ enum err iddoc_parse(struct str bytes, struct iddoc *out, struct err_ctx *why)
 		return err_set(why, ERR_FORBIDDEN, "an identity document by another");
 	if (!wire_verify((const unsigned char *)sig.p, CTX, str_head(bytes, bytes.n - 64),
 		    out->signer))
-		return err_set(why, ERR_FORBIDDEN, "an identity document with a wrong signature");
+		return err_set(
+			why, ERR_FORBIDDEN, "an identity document with a wrong signature");
 	return ERR_OK;
 }
 

@@ -1,9 +1,10 @@
 /*
- * iddoc: the identity document, which says what devices an identity has (overlay.md, section 2).
+ * iddoc: the identity document, which says what devices an identity has (overlay.md, section
+ * 2).
  *
  * A document of kind 0 is signed by the identity key and states everything; the highest seq
- * wins. One of kind 1, signed by a granting node, amends the kind-0 document of the same seq: it
- * can only add. A set is a kind-0 document with its amendments; merging is commutative and
+ * wins. One of kind 1, signed by a granting node, amends the kind-0 document of the same seq:
+ * it can only add. A set is a kind-0 document with its amendments; merging is commutative and
  * idempotent, and a revocation beats every certificate.
  */
 #ifndef KITH_TRANSPORT_IDDOC_H
@@ -44,7 +45,8 @@ struct iddoc {
 };
 
 /* Appends the document, signed. cert_bytes are written as they are. */
-void iddoc_encode(const struct iddoc *d, const unsigned char signer_secret[64], struct buf *out);
+void iddoc_encode(
+	const struct iddoc *d, const unsigned char signer_secret[64], struct buf *out);
 
 /* Shape, all signatures; an amendment's right to amend is checked when it is merged. out is
  * 14 kB: not for the stack of something that recurses. */
@@ -52,7 +54,7 @@ enum err iddoc_parse(struct str bytes, struct iddoc *out, struct err_ctx *why) M
 
 /* A zeroed set knows nothing. */
 struct iddoc_set {
-	struct buf base;                            /* a kind-0 document, or empty */
+	struct buf base;                             /* a kind-0 document, or empty */
 	struct buf amendments[IDDOC_MAX_AMENDMENTS]; /* ordered by their bytes */
 	size_t n_amendments;
 };

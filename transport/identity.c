@@ -115,8 +115,8 @@ static void next_commitment(const struct identity_recovery *r, unsigned char out
 	sodium_memzero(sk, sizeof(sk));
 }
 
-static void first_document(struct identity *id, int64_t now_ms, uint64_t seq,
-	const struct identity_recovery *r)
+static void first_document(
+	struct identity *id, int64_t now_ms, uint64_t seq, const struct identity_recovery *r)
 {
 	CLEANUP(buf_deinit) struct buf bytes = { 0 };
 	CLEANUP(freep) struct iddoc *d = NEW(struct iddoc);
@@ -148,8 +148,8 @@ static void first_document(struct identity *id, int64_t now_ms, uint64_t seq,
 	(void)err;
 }
 
-static struct identity *make(const struct rng *rng, int64_t now_ms, uint64_t seq,
-	const struct identity_recovery *r)
+static struct identity *make(
+	const struct rng *rng, int64_t now_ms, uint64_t seq, const struct identity_recovery *r)
 {
 	struct identity *id = identity_alloc();
 	bool ok;
@@ -237,8 +237,7 @@ static const struct str *own_certificate(const struct identity *id, const struct
 	return NULL;
 }
 
-enum err identity_set_document(
-	struct identity *id, struct str document, struct err_ctx *why)
+enum err identity_set_document(struct identity *id, struct str document, struct err_ctx *why)
 {
 	CLEANUP(freep) struct iddoc *d = NEW(struct iddoc);
 	CLEANUP(buf_deinit) struct buf copy = { 0 };
@@ -362,7 +361,8 @@ enum err identity_recovery_parse(
 	if (n != CODE_CHARS) {
 		sodium_memzero(text, sizeof(text));
 		return err_set(why, ERR_MALFORMED,
-			"the recovery code has %zu letters and digits instead of %d", n, CODE_CHARS);
+			"the recovery code has %zu letters and digits instead of %d", n,
+			CODE_CHARS);
 	}
 	err = code_check((struct str){ text, sizeof(text) }, recovery, why);
 	sodium_memzero(text, sizeof(text));
@@ -449,7 +449,8 @@ enum err identity_decode(struct str text, struct identity **out, struct err_ctx 
 		return err_set(why, ERR_CORRUPT,
 			"the identity file is damaged (its check does not fit)");
 	if (!derive(id) || identity_set_document(id, buf_str(&doc), why) != ERR_OK)
-		return err_set(why, ERR_CORRUPT, "the identity file's keys and document differ");
+		return err_set(
+			why, ERR_CORRUPT, "the identity file's keys and document differ");
 	*out = MOVE(id);
 	return ERR_OK;
 }

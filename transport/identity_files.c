@@ -28,12 +28,13 @@ static void wipe_deinit(struct buf *b)
 	buf_deinit(b);
 }
 
-static enum err io_error(struct err_ctx *why, const char *doing, const char *dir, const char *name)
+static enum err io_error(
+	struct err_ctx *why, const char *doing, const char *dir, const char *name)
 {
 	int e = errno;
 
-	return err_set(why, e == ENOSPC || e == EDQUOT ? ERR_FULL : ERR_IO, "%s %s/%s: %s", doing,
-		dir, name, strerror(e));
+	return err_set(why, e == ENOSPC || e == EDQUOT ? ERR_FULL : ERR_IO, "%s %s/%s: %s",
+		doing, dir, name, strerror(e));
 }
 
 enum err data_dir_lock(const char *dir, int *fd, struct err_ctx *why)
@@ -50,7 +51,8 @@ enum err data_dir_lock(const char *dir, int *fd, struct err_ctx *why)
 		return io_error(why, "opening", dir, "lock");
 	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
 		enum err err = errno == EWOULDBLOCK
-			? err_set(why, ERR_EXISTS, "another kith uses the data directory %s", dir)
+			? err_set(why, ERR_EXISTS, "another kith uses the data directory %s",
+				  dir)
 			: io_error(why, "locking", dir, "lock");
 
 		close(lock);
@@ -108,7 +110,8 @@ enum err identity_file_load(const char *dir, struct identity **out, struct err_c
 		fd = openat(d, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return err_set(why, ERR_NOT_FOUND,
-			"there is no identity in %s: make one with `kith init`, or take one back "
+			"there is no identity in %s: make one with `kith init`, or take one "
+			"back "
 			"with `kith init --recover`",
 			dir);
 	if (fd < 0 || fstat(fd, &st) != 0)
@@ -146,8 +149,8 @@ static enum err write_all(int fd, struct str text)
 }
 
 /* What an interrupted try left under the temporary name was never shown to anyone. */
-static enum err write_identity(int d, const char *dir, const struct identity *id,
-	struct err_ctx *why)
+static enum err write_identity(
+	int d, const char *dir, const struct identity *id, struct err_ctx *why)
 {
 	static const char temporary[] = FILE_NAME ".new";
 	CLEANUP(closep) int fd = -1;

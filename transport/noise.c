@@ -5,7 +5,8 @@
 
 #include <sodium.h>
 
-/* What a message does, in order (Noise, section 5): E and S carry keys, the others mix one in. */
+/* What a message does, in order (Noise, section 5): E and S carry keys, the others mix one in.
+ */
 enum token { END, E, S, EE, ES, SE, SS, PSK };
 
 #define MAX_TOKENS   6
@@ -93,14 +94,13 @@ void noise_seal(struct noise_cipher *c, struct str ad, struct str plain, struct 
 	nonce_of(c->n, nonce);
 	buf_reserve(out, plain.n + NOISE_TAG);
 	crypto_aead_chacha20poly1305_ietf_encrypt((unsigned char *)out->p + out->n, NULL,
-		(const unsigned char *)plain.p, plain.n, (const unsigned char *)ad.p, ad.n, NULL,
-		nonce, c->k);
+		(const unsigned char *)plain.p, plain.n, (const unsigned char *)ad.p, ad.n,
+		NULL, nonce, c->k);
 	out->n += plain.n + NOISE_TAG;
 	c->n++;
 }
 
-enum err noise_open(
-	struct noise_cipher *c, struct str ad, struct str sealed, struct buf *plain)
+enum err noise_open(struct noise_cipher *c, struct str ad, struct str sealed, struct buf *plain)
 {
 	unsigned char nonce[12];
 
@@ -110,9 +110,9 @@ enum err noise_open(
 		return ERR_FORBIDDEN;
 	nonce_of(c->n, nonce);
 	buf_reserve(plain, sealed.n - NOISE_TAG + 1);
-	if (crypto_aead_chacha20poly1305_ietf_decrypt((unsigned char *)plain->p + plain->n, NULL,
-		    NULL, (const unsigned char *)sealed.p, sealed.n, (const unsigned char *)ad.p,
-		    ad.n, nonce, c->k) != 0)
+	if (crypto_aead_chacha20poly1305_ietf_decrypt((unsigned char *)plain->p + plain->n,
+		    NULL, NULL, (const unsigned char *)sealed.p, sealed.n,
+		    (const unsigned char *)ad.p, ad.n, nonce, c->k) != 0)
 		return ERR_FORBIDDEN;
 	plain->n += sealed.n - NOISE_TAG;
 	c->n++;

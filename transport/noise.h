@@ -2,8 +2,8 @@
  * noise: the Noise protocol framework, revision 34, with 25519, ChaChaPoly and BLAKE2b.
  *
  * The patterns that overlay.md section 4 uses. Pure: the ephemeral key comes from the caller's
- * random bytes. A struct noise goes through its messages in order; after the first error it is of
- * no more use. All structs hold secrets: wipe them with noise_wipe().
+ * random bytes. A struct noise goes through its messages in order; after the first error it is
+ * of no more use. All structs hold secrets: wipe them with noise_wipe().
  */
 #ifndef KITH_TRANSPORT_NOISE_H
 #define KITH_TRANSPORT_NOISE_H

@@ -145,8 +145,8 @@ void wire_put_tlv(struct buf *b, uint8_t type, struct str value)
 
 /* Always 32 bytes and then cut: BLAKE2b's length is one of its parameters, and H8 and H4 are
  * the first bytes of H. */
-static void hash(
-	void *out, size_t n, const unsigned char *key, size_t key_n, const char *p, size_t data_n)
+static void hash(void *out, size_t n, const unsigned char *key, size_t key_n, const char *p,
+	size_t data_n)
 {
 	unsigned char full[WIRE_HASH];
 
@@ -185,8 +185,8 @@ static void signed_bytes(struct buf *b, const char *ctx, struct str body)
 	buf_put_str(b, body);
 }
 
-void wire_sign(unsigned char sig[64], const char *ctx, struct str body,
-	const unsigned char secret[64])
+void wire_sign(
+	unsigned char sig[64], const char *ctx, struct str body, const unsigned char secret[64])
 {
 	CLEANUP(buf_deinit) struct buf b = { 0 };
 
