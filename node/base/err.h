@@ -46,4 +46,12 @@ const char *err_name(enum err e);
  * The first text stays: an outer caller that adds nothing new passes e along. */
 enum err err_set(struct err_ctx *ctx, enum err e, const char *fmt, ...) PRINTF(3, 4);
 
+/* In a function that returns enum err and whose locals clean up after themselves. */
+#define TRY(expr) \
+	do { \
+		enum err try_err_ = (expr); \
+		if (try_err_) \
+			return try_err_; \
+	} while (0)
+
 #endif

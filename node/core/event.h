@@ -25,7 +25,7 @@ struct event {
 		redacts; /* m.room.redaction: what it redacts, wherever the version keeps it */
 	int64_t depth;
 	int64_t origin_server_ts;
-	const struct str *prev_events; /* ids */
+	const struct str *prev_events; /* ids, each once */
 	size_t n_prev_events;
 	const struct str
 		*auth_events; /* ids, as listed (version 12: without the create event) */
@@ -41,7 +41,8 @@ struct event {
  * is owned: event_free(). */
 enum err event_parse(struct str bytes, const struct room_version *v, struct event **out,
 	struct err_ctx *why) MUST_CHECK;
-/* Of a tree parsed with json_limits_event (say, an element of a transaction). */
+/* Of a tree, say, an element of a transaction. Parse that with json_limits_peer: whether
+ * numbers are strict is checked here, by the event's own room version. */
 enum err event_from_json(const struct json *pdu, const struct room_version *v,
 	struct event **out, struct err_ctx *why) MUST_CHECK;
 /* Bytes that we stored ourselves: shape is taken for granted, the id is given, so nothing is
@@ -83,9 +84,9 @@ struct sign_key; /* node/core/sign.h */
  */
 enum err event_build(const struct event_build *b, const struct sign_key *key,
 	struct event **out, struct err_ctx *why) MUST_CHECK;
-/* As event_build, but without prev/auth checks and signatures dropped: a make_join template is
- * a tree from elsewhere that we complete, hash and sign. template_json: the PDU template's
- * text, whose origin_server_ts, hashes and signatures we replace. */
+/* A make_join template, which another server filled in: what it says in origin_server_ts,
+ * hashes, signatures and event_id is replaced by ours. Whether it is the event that was asked
+ * for is the caller's to check on what comes out. */
 enum err event_sign_template(const struct json *template_json, const struct room_version *v,
 	int64_t origin_server_ts, const struct sign_key *key, struct event **out,
 	struct err_ctx *why) MUST_CHECK;

@@ -1,8 +1,9 @@
 /*
  * id: one parser each for what Matrix names (appendices, "Identifier Grammar").
  *
- * All return false for anything over 255 bytes, NUL and controls, or a grammar error; parts
- * point into the input.
+ * All return false for anything over 255 bytes, what is not UTF-8, NUL, or a grammar error;
+ * parts point into the input and may be NULL. Control characters are legal where the
+ * specification says so: in the localparts of historic user ids, of room ids and of aliases.
  */
 #ifndef KITH_CORE_ID_H
 #define KITH_CORE_ID_H
@@ -16,7 +17,10 @@ bool id_user(struct str s, struct str *localpart, struct str *server); /* histor
 bool id_user_strict(struct str localpart); /* what we let people make: a-z0-9._=-/+ */
 bool id_room(struct str s);                /* with a server, or a version 12 hash */
 bool id_room_alias(struct str s, struct str *localpart, struct str *server);
-bool id_event(struct str s);
+bool id_event(struct str s); /* of any room version */
+/* Sigil and 43 characters of unpadded base64 that hold exactly a SHA-256: events of version 3
+ * (url false) and up (url true), and rooms of version 12. */
+bool id_is_hash(struct str s, char sigil, bool url);
 bool id_mxc(struct str s, struct str *server, struct str *media_id); /* mxc://server/id */
 struct str id_server_of(struct str id); /* behind the first ':', or empty */
 

@@ -13,8 +13,8 @@
 
 enum state_res { STATE_RES_1, STATE_RES_2, STATE_RES_2_1 };
 enum event_format {
-	EVENT_FORMAT_1,
-	EVENT_FORMAT_3,
+	EVENT_FORMAT_1, /* event_id is a member; pairs of id and hash in prev_events */
+	EVENT_FORMAT_3, /* the id is the reference hash */
 	EVENT_FORMAT_4 /* url-safe ids */,
 	EVENT_FORMAT_12 /* create has no room_id, auth_events without create */
 };
@@ -39,6 +39,7 @@ struct room_version {
 	bool creator_power;        /* 12: creators have infinite power, additional_creators */
 	bool hash_room_id;         /* 12: room id is the create event's id with '!' */
 	bool key_validity;         /* 5: valid_until_ts is enforced */
+	bool offered;              /* we make new rooms of it */
 };
 
 /* NULL for a version that we don't know. */
