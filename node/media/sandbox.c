@@ -67,6 +67,7 @@ static void filter_calls(void)
 		IF_CALL(SYS_madvise),
 		IF_CALL(SYS_mprotect), /* malloc grows a heap with it */
 		IF_CALL(SYS_futex),
+		IF_CALL(SYS_sigaltstack), /* AddressSanitizer, at each longjmp */
 		IF_CALL(SYS_rt_sigreturn),
 		IF_CALL(SYS_exit),
 		IF_CALL(SYS_exit_group),
