@@ -64,13 +64,17 @@ static enum http1_result bad(unsigned *status, unsigned value)
 	return HTTP1_BAD;
 }
 
-/* The line from s->line that ends before at, or doesn't yet: is there too much already? */
-static enum http1_result scan_bounds(const struct http1_scan *s, size_t at, unsigned *status)
+/* Is what there is up to at, the end of a line or of the bytes so far, too much already? A
+ * line that hasn't ended may hold the CR of its end. */
+static enum http1_result scan_bounds(
+	const struct http1_scan *s, size_t at, bool ended, unsigned *status)
 {
+	size_t slack = ended ? 0 : 1;
 	if (s->lines == 0)
-		return at - s->line > LIMIT_HTTP_REQUEST_LINE ? bad(status, 414) : HTTP1_MORE;
-	if (at > LIMIT_HTTP_REQUEST_LINE + LIMIT_HTTP_HEADERS ||
-		s->lines > LIMIT_HTTP_HEADER_LINES + 1)
+		return at - s->line > LIMIT_HTTP_REQUEST_LINE + slack ? bad(status, 414)
+								      : HTTP1_MORE;
+	if (at - s->headers > LIMIT_HTTP_HEADERS + slack ||
+		s->lines > LIMIT_HTTP_HEADER_LINES + slack)
 		return bad(status, 431);
 	return HTTP1_MORE;
 }
@@ -83,13 +87,13 @@ enum http1_result http1_scan(
 		const char *nl = memchr(in.p + s->at, '\n', in.n - s->at);
 		if (!nl) {
 			s->at = in.n;
-			return scan_bounds(s, in.n, status);
+			return scan_bounds(s, in.n, false, status);
 		}
 		size_t end = (size_t)(nl - in.p);
 		if (end == s->line || in.p[end - 1] != '\r')
 			return bad(status, 400); /* a bare LF */
 		bool empty = end - 1 == s->line;
-		if (!empty && scan_bounds(s, end - 1, status) == HTTP1_BAD)
+		if (!empty && scan_bounds(s, end - 1, true, status) == HTTP1_BAD)
 			return HTTP1_BAD;
 		s->at = end + 1;
 		s->line = s->at;
@@ -97,7 +101,8 @@ enum http1_result http1_scan(
 			*used = s->at;
 			return s->lines ? HTTP1_OK : bad(status, 400);
 		}
-		s->lines++;
+		if (s->lines++ == 0)
+			s->headers = s->at;
 	}
 	return HTTP1_MORE;
 }
@@ -229,15 +234,14 @@ static enum http1_result take_framing(struct http1_head *h, const struct http1_h
 	return HTTP1_OK;
 }
 
-enum http1_result http1_parse(struct str head, struct http1_head *out, unsigned *status)
+enum http1_result http1_parse(struct str head,
+	struct http1_header headers[LIMIT_HTTP_HEADER_LINES], struct http1_head *out,
+	unsigned *status)
 {
 	struct framing seen = { 0 };
 	struct http1_head *h = out;
 
-	h->host = (struct str){ 0 };
-	h->n_headers = 0;
-	h->content_length = 0;
-	h->has_length = h->chunked = h->expect_continue = false;
+	*h = (struct http1_head){ .headers = headers };
 	if (parse_request_line(take_line(&head), h, &seen.host_again, status) != HTTP1_OK)
 		return HTTP1_BAD;
 	h->keep_alive = h->minor == 1;

@@ -27,7 +27,8 @@ enum http1_result {
  * costs no more than one that doesn't. Zeroed before each request. */
 struct http1_scan {
 	size_t at;
-	size_t line; /* where the line at hand begins */
+	size_t line;    /* where the line at hand begins */
+	size_t headers; /* where they begin, behind the request line */
 	unsigned lines;
 };
 
@@ -50,7 +51,7 @@ struct http1_head {
 	struct str target; /* origin form as sent; of an absolute form, what follows the host */
 	struct str host;   /* of Host, or of an absolute target; empty: there was none */
 	unsigned minor;    /* 1, or 0 of HTTP/1.0 */
-	struct http1_header headers[LIMIT_HTTP_HEADER_LINES];
+	struct http1_header *headers;
 	size_t n_headers;
 
 	uint64_t content_length; /* 0 if there is none */
@@ -60,9 +61,12 @@ struct http1_head {
 	bool expect_continue; /* it waits for 100 before it sends the body */
 };
 
-/* Parses a whole head as http1_scan() found it. Everything in *out points into it. HTTP1_OK or
- * HTTP1_BAD with *status 400, 415 (Content-Encoding), 417 (Expect), 431, 505. */
-enum http1_result http1_parse(struct str head, struct http1_head *out, unsigned *status);
+/* Parses a whole head as http1_scan() found it; headers is where to put them. Everything in
+ * *out points into head. HTTP1_OK or HTTP1_BAD with *status 400, 415 (Content-Encoding), 417
+ * (Expect), 431, 505. */
+enum http1_result http1_parse(struct str head,
+	struct http1_header headers[LIMIT_HTTP_HEADER_LINES], struct http1_head *out,
+	unsigned *status);
 
 /* The value of the first header of that name, in any case; false if there is none. */
 bool http1_header(const struct http1_head *h, const char *name, struct str *value);
