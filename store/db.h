@@ -36,11 +36,8 @@
 
 /* One line for each file with statements: the name in T_NAME and name_stmts. */
 #define STMT_TABLES(X) \
-	X(EVENT, event) \
-	X(MEMBERSHIP, membership) \
-	X(NAME, name) \
-	X(ROOM, room) \
-	X(STATE, state)
+	X(BATCH, batch) \
+	X(NAME, name)
 
 struct stmt_table {
 	const char *name;
@@ -58,6 +55,8 @@ enum stmt_table_id {
 #define X(upper, lower) extern const struct stmt_table lower##_stmts;
 STMT_TABLES(X)
 #undef X
+
+const struct stmt_table *stmt_table(enum stmt_table_id id);
 
 struct stmt;
 

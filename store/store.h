@@ -47,8 +47,8 @@ struct store_options {
 	const char *path;       /* the database file; its folder exists */
 	struct str server_name; /* ours, copied: which users are local */
 	struct loop *loop;      /* outlives the store */
-	/* The uv loop behind loop, for the disk thread's wake-up. NULL: no thread; syncs run as
-	 * loop_work() (simulations on a virtual clock). */
+	/* The uv loop behind loop, for the disk thread's wake-up. NULL: no thread; the loop
+	 * waits for syncs (simulations on a virtual clock). */
 	struct uv_loop_s *uv;
 	const struct log *log; /* NULL: none; outlives the store */
 	enum store_durability durability;
@@ -146,8 +146,10 @@ void store_feed_now(struct store *st, const struct feed_item *item);
 struct store_listener {
 	/* item is borrowed. May call anything of the store, also store_begin(). */
 	void (*item)(void *arg, const struct feed_item *item);
-	/* A batch is gone with all that was written in it: drop what was cached of it. Called
-	 * before the waiters. May be NULL. */
+	/* Something that was written is gone again (a batch failed, or a transaction was rolled
+	 * back): drop what was cached of it. Called at once, from inside store_commit() or
+	 * store_rollback() too, so it may free nothing that their callers hold, nor call the
+	 * store. May be NULL. */
 	void (*rolled_back)(void *arg);
 	void *arg;
 	struct store_listener *next; /* private to the store */

@@ -1,0 +1,436 @@
+/*
+ * Transactions and their durability.
+ *
+ *          store_begin                    end of turn           sync done
+ *   closed ------------> open (collects) ------------> in flight ---------> durable
+ *                          |                COMMIT         |
+ *                          +--- any error --> failed <-----+ (then the connection is reopened)
+ *
+ * One batch may collect while another one is in flight; it is committed when that one is done.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <sqlite3.h>
+
+#include "node/base/alloc.h"
+#include "store/internal.h"
+#include "store/sql.h"
+
+#define LOG_MODULE "store"
+
+/* Positions are given from a range that the database has noted as used, so that a commit need
+ * not write it each time; what is left of it is skipped at the next start. */
+#define POS_RESERVE 4096
+
+#ifdef __APPLE__
+#	define WAL_SYNC_FLAGS SQLITE_SYNC_FULL
+#else
+#	define WAL_SYNC_FLAGS SQLITE_SYNC_NORMAL
+#endif
+
+enum { Q_BEGIN, Q_COMMIT, Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO, Q_POS, N_Q };
+
+static const char *const sql[N_Q] = {
+	[Q_BEGIN] = "BEGIN IMMEDIATE",
+	[Q_COMMIT] = "COMMIT",
+	[Q_SAVEPOINT] = "SAVEPOINT s",
+	[Q_RELEASE] = "RELEASE s",
+	[Q_ROLLBACK_TO] = "ROLLBACK TO s",
+	[Q_POS] = "UPDATE meta SET value = ?1 WHERE key = 'pos'",
+};
+const struct stmt_table batch_stmts = { "batch", sql, N_Q };
+
+static enum err run(struct store *st, unsigned i)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_BATCH, i);
+
+	return stmt_run(q);
+}
+
+void waiter_add(struct waiter_list *l, struct store_waiter *w)
+{
+	assert(!w->queued);
+	if (!l->head)
+		l->tail = &l->head;
+	w->queued = true;
+	w->next = NULL;
+	*l->tail = w;
+	l->tail = &w->next;
+}
+
+static void waiters_move(struct waiter_list *from, struct waiter_list *to)
+{
+	if (!from->head)
+		return;
+	if (!to->head)
+		to->tail = &to->head;
+	*to->tail = from->head;
+	to->tail = from->tail;
+	from->head = NULL;
+}
+
+static bool waiter_remove(struct waiter_list *l, struct store_waiter *w)
+{
+	struct store_waiter **at = &l->head;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = w->next;
+	if (!*at)
+		l->tail = at;
+	w->queued = false;
+	return true;
+}
+
+void waiter_call_all(struct store *st, struct waiter_list *l, enum err err)
+{
+	waiters_move(l, &st->calling);
+	while (st->calling.head) {
+		struct store_waiter *w = st->calling.head;
+
+		st->calling.head = w->next;
+		w->queued = false;
+		w->next = NULL;
+		w->fn(w, err); /* may be gone after this line */
+	}
+}
+
+/* What is left of a transaction that is gone, in memory. */
+static void forget_written(struct store *st)
+{
+	name_forget_all(st);
+	st->pos_limit = st->pos; /* the note may be gone too: make a new one */
+	feed_rolled_back(st);
+}
+
+/* The open SQLite transaction is gone, or goes now. */
+static void fail_open(struct store *st, enum err err)
+{
+	assert(st->depth == 0);
+	if (st->db && !sqlite3_get_autocommit(st->db))
+		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	st->open = false;
+	st->lost = ERR_OK;
+	st->tx_err = ERR_OK;
+	feed_drop(&st->now);
+	waiters_move(&st->now.waiters, &st->failed);
+	st->failed_err = err;
+	loop_defer(st->loop, &st->turn_end);
+	forget_written(st);
+}
+
+void batch_check_lost(struct store *st, enum err err)
+{
+	if (st->open && !st->lost && sqlite3_get_autocommit(st->db))
+		st->lost = err ? err : ERR_IO;
+}
+
+static void durable(struct store *st)
+{
+	struct batch b = st->in_flight;
+
+	st->in_flight = (struct batch){ 0 };
+	st->health.failing = false;
+	st->health.text[0] = 0;
+	if (b.pos > st->durable_pos)
+		st->durable_pos = b.pos;
+	waiter_call_all(st, &b.waiters, ERR_OK);
+	feed_deliver(st, &b);
+}
+
+static void sync_run(struct disk_job *j)
+{
+	struct store *st = CONTAINER_OF(j, struct store, sync);
+
+	st->sync_rc = st->sync_file->pMethods->xSync(st->sync_file, WAL_SYNC_FLAGS);
+}
+
+/*
+ * The kernel tells of pages that it could not write once, and takes them for clean afterwards:
+ * a second sync proves nothing. So nothing more is asked of this connection; what the WAL holds
+ * is read, written into the database and synced there, before anyone is served.
+ */
+static void sync_failed(struct store *st)
+{
+	struct batch b = st->in_flight;
+
+	st->in_flight = (struct batch){ 0 };
+	store_failing(st, ERR_IO, "the write-ahead log could not be synced");
+	waiters_move(&b.waiters, &st->failed);
+	fail_open(st, ERR_IO);
+	store_down(st);
+	if (store_up(st) == ERR_OK)
+		feed_deliver(st, &b); /* committed, so it is there after all */
+	else
+		feed_drop(&b);
+	waiter_call_all(st, &st->failed, ERR_IO);
+}
+
+static void sync_ended(struct store *st)
+{
+	st->syncing = false;
+	st->health.syncs++;
+	if (st->sync_rc == SQLITE_OK)
+		durable(st);
+	else
+		sync_failed(st);
+}
+
+static void sync_done(struct disk_job *j)
+{
+	struct store *st = CONTAINER_OF(j, struct store, sync);
+
+	sync_ended(st);
+	loop_defer(st->loop, &st->turn_end);
+}
+
+static int on_wal(void *arg, sqlite3 *db, const char *schema, int frames)
+{
+	struct store *st = arg;
+
+	(void)db;
+	(void)schema;
+	st->wrote = true;
+	st->frames = frames;
+	return SQLITE_OK;
+}
+
+void batch_watch(struct store *st)
+{
+	(void)sqlite3_wal_hook(st->db, on_wal, st);
+}
+
+static enum err commit(struct store *st)
+{
+	enum err err;
+
+	st->wrote = false;
+	err = st->lost ? st->lost : run(st, Q_COMMIT);
+	if (err) {
+		store_failing(st, err, sqlite3_errmsg(st->db));
+		fail_open(st, err);
+		return err;
+	}
+	st->open = false;
+	st->in_flight = st->now;
+	st->in_flight.pos = st->pos;
+	st->now = (struct batch){ 0 };
+	st->now.feed_tail = &st->now.feed;
+	st->health.batches += st->wrote;
+	return ERR_OK;
+}
+
+static void start_sync(struct store *st)
+{
+	st->sync_file = NULL;
+	if (sqlite3_file_control(st->db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+		    &st->sync_file) != SQLITE_OK ||
+		!st->sync_file || !st->sync_file->pMethods) {
+		st->sync_rc = SQLITE_IOERR;
+		sync_ended(st);
+		return;
+	}
+	st->syncing = true;
+	disk_run(st->disk, &st->sync);
+	checkpoint_after_commit(st, st->frames);
+}
+
+static void commit_and_sync(struct store *st)
+{
+	if (commit(st) != ERR_OK) {
+		waiter_call_all(st, &st->failed, st->failed_err);
+		return;
+	}
+	if (st->wrote && st->durability != STORE_FULL) {
+		start_sync(st);
+		return;
+	}
+	if (st->wrote)
+		checkpoint_after_commit(st, st->frames);
+	durable(st);
+}
+
+static void on_turn_end(struct loop_deferred *d)
+{
+	struct store *st = CONTAINER_OF(d, struct store, turn_end);
+
+	assert(st->depth == 0); /* transactions end in the turn in which they began */
+	/* Behind whatever else was deferred in this turn: that may want to write, too. */
+	st->turn_again = !st->turn_again;
+	if (st->turn_again) {
+		loop_defer(st->loop, d);
+		return;
+	}
+	waiter_call_all(st, &st->failed, st->failed_err);
+	if (st->syncing)
+		return; /* its end comes back here */
+	if (st->open)
+		commit_and_sync(st);
+	else
+		waiter_call_all(st, &st->now.waiters, ERR_OK);
+}
+
+void batch_init(struct store *st)
+{
+	st->turn_end.fn = on_turn_end;
+	st->sync.run = sync_run;
+	st->sync.done = sync_done;
+	st->now.feed_tail = &st->now.feed;
+}
+
+void batch_finish(struct store *st)
+{
+	assert(st->depth == 0);
+	for (int i = 0; i < 3 && (st->syncing || st->open); i++) {
+		if (st->syncing) {
+			disk_wait(st->disk, &st->sync);
+			sync_ended(st);
+		}
+		if (st->open)
+			commit_and_sync(st);
+	}
+	loop_undefer(st->loop, &st->turn_end);
+	waiter_call_all(st, &st->failed, st->failed_err);
+	waiter_call_all(st, &st->now.waiters, st->open ? ERR_CANCELLED : ERR_OK);
+	waiter_call_all(st, &st->ready, ERR_CANCELLED);
+	feed_drop(&st->now);
+}
+
+static enum err begin_batch(struct store *st)
+{
+	enum err err;
+
+	if (st->open)
+		return ERR_OK;
+	if (st->health.read_only)
+		return ERR_CORRUPT;
+	err = store_up(st);
+	if (err)
+		return err;
+	if (st->holding)
+		checkpoint_wait_hold(st);
+	err = run(st, Q_BEGIN);
+	if (err)
+		return err;
+	st->open = true;
+	loop_defer(st->loop, &st->turn_end);
+	return ERR_OK;
+}
+
+enum err store_begin(struct store *st)
+{
+	enum err err;
+
+	assert(st->depth < STORE_DEPTH_MAX);
+	if (st->depth == 0) {
+		err = begin_batch(st);
+		if (err)
+			return err;
+	}
+	err = run(st, Q_SAVEPOINT);
+	if (err) {
+		if (st->depth == 0 && st->lost)
+			fail_open(st, err);
+		return err;
+	}
+	st->marks[st->depth].feed_tail = st->now.feed_tail;
+	st->marks[st->depth].changes = sqlite3_total_changes64(st->db);
+	st->depth++;
+	return ERR_OK;
+}
+
+void store_rollback(struct store *st)
+{
+	const struct mark *mark;
+	bool changed;
+
+	assert(st->depth > 0);
+	mark = &st->marks[--st->depth];
+	changed = sqlite3_total_changes64(st->db) != mark->changes;
+	if (!st->lost && (run(st, Q_ROLLBACK_TO) || run(st, Q_RELEASE)) && !st->lost)
+		st->lost = ERR_IO; /* what can't be undone is not committed */
+	if (st->lost) {
+		if (st->depth == 0)
+			fail_open(st, st->lost);
+		return;
+	}
+	st->now.feed_tail = mark->feed_tail;
+	*st->now.feed_tail = NULL;
+	if (st->depth == 0)
+		st->tx_err = ERR_OK;
+	if (changed)
+		forget_written(st);
+}
+
+enum err store_commit(struct store *st)
+{
+	enum err err = st->lost ? st->lost : st->tx_err;
+
+	assert(st->depth > 0);
+	if (!err)
+		err = run(st, Q_RELEASE);
+	if (err) {
+		store_rollback(st);
+		return err;
+	}
+	st->depth--;
+	return ERR_OK;
+}
+
+enum err store_end(struct store *st, enum err err)
+{
+	if (!err)
+		return store_commit(st);
+	store_rollback(st);
+	return err;
+}
+
+bool store_in_transaction(const struct store *st)
+{
+	return st->depth > 0;
+}
+
+void store_durable(struct store *st, struct store_waiter *w)
+{
+	if (st->syncing && !st->open) {
+		waiter_add(&st->in_flight.waiters, w);
+		return;
+	}
+	waiter_add(&st->now.waiters, w);
+	if (!st->syncing)
+		loop_defer(st->loop, &st->turn_end);
+}
+
+void store_durable_cancel(struct store *st, struct store_waiter *w)
+{
+	if (!w->queued)
+		return;
+	if (!waiter_remove(&st->now.waiters, w) && !waiter_remove(&st->in_flight.waiters, w) &&
+		!waiter_remove(&st->failed, w) && !waiter_remove(&st->ready, w))
+		(void)waiter_remove(&st->calling, w);
+}
+
+int64_t store_next_pos(struct store *st)
+{
+	assert(st->depth > 0);
+	if (st->pos >= st->pos_limit) {
+		CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_BATCH, Q_POS);
+		enum err err;
+
+		stmt_bind_i64(q, 1, st->pos + POS_RESERVE);
+		err = stmt_run(q);
+		if (err)
+			st->tx_err = err;
+		else
+			st->pos_limit = st->pos + POS_RESERVE;
+	}
+	return ++st->pos;
+}
+
+int64_t store_durable_pos(const struct store *st)
+{
+	return st->durable_pos;
+}

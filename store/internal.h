@@ -1,0 +1,158 @@
+/*
+ * internal: what the files of the store's core share: store.c (opening, closing), batch.c
+ * (transactions, durability), checkpoint.c, feed.c, db.c (statements), name.c. Nobody else
+ * includes this.
+ */
+#ifndef KITH_STORE_INTERNAL_H
+#define KITH_STORE_INTERNAL_H
+
+#include "node/base/arena.h"
+#include "node/base/map.h"
+#include "store/db.h"
+#include "store/disk.h"
+#include "store/store.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define STORE_DEPTH_MAX 16 /* of nested transactions: our own code's nesting */
+
+struct stmt {
+	struct sqlite3_stmt *h;
+	struct store *st;
+	enum err err;
+	bool busy;
+	bool extra; /* made because the kept one was in use: freed at reset */
+};
+
+struct waiter_list {
+	struct store_waiter *head;
+	struct store_waiter **tail; /* NULL: empty, never used */
+};
+
+struct feed_node {
+	struct feed_item item;
+	struct feed_node *next;
+};
+
+/* What is committed and synced together. */
+struct batch {
+	struct waiter_list waiters;
+	struct feed_node *feed;
+	struct feed_node **feed_tail;
+	struct arena *arena; /* the feed's; NULL until it has an item */
+	int64_t pos;         /* when it is durable, so is everything up to here */
+};
+
+/* Where a transaction began. */
+struct mark {
+	struct feed_node **feed_tail;
+	int64_t changes; /* rows that the connection had changed */
+};
+
+/* A checkpoint on a connection of its own; outlives a store that is closed meanwhile. */
+struct checkpoint;
+
+struct store {
+	struct loop *loop;
+	const struct log *log;
+	char *path;        /* owned */
+	char *vfs;         /* owned; NULL: the default */
+	char *server_name; /* owned */
+	enum store_durability durability;
+	unsigned cache_kib;
+	unsigned checkpoint_kib;
+	unsigned wal_limit_kib;
+	unsigned page_size;
+	struct sqlite3 *db; /* NULL: down, see store_up() */
+	struct disk *disk;
+	uint64_t retry_ms; /* while down: not tried again before */
+
+	/* batch.c */
+	unsigned depth;         /* of transactions */
+	bool open;              /* an SQLite transaction is */
+	enum err lost;          /* SQLite gave the open one up; why */
+	enum err tx_err;        /* store_next_pos failed: the transaction can't commit */
+	bool wrote;             /* the last COMMIT added frames to the WAL... */
+	int frames;             /* ... which then held so many */
+	struct batch now;       /* what collects, also before its first write */
+	struct batch in_flight; /* what is being synced */
+	bool syncing;
+	struct disk_job sync;
+	struct sqlite3_file *sync_file;
+	int sync_rc;
+	struct loop_deferred turn_end;
+	bool turn_again;
+	struct waiter_list calling; /* being called right now */
+	struct waiter_list failed;  /* to be told failed_err at the end of this turn */
+	enum err failed_err;
+	struct mark marks[STORE_DEPTH_MAX];
+	int64_t pos;       /* last given */
+	int64_t pos_limit; /* given away as far as the database says */
+	int64_t durable_pos;
+
+	/* checkpoint.c */
+	int wal_frames; /* in the WAL since it last began anew */
+	int wal_done;   /* of these, known to be in the database */
+	struct checkpoint *running;
+	bool holding; /* the last pass: no new SQLite transaction */
+	struct disk_job hold;
+	enum err hold_err;
+	int hold_log;
+	int hold_done;
+	struct waiter_list ready; /* for store_ready() */
+	struct loop_deferred ready_soon;
+	struct checkpoint *checking; /* the check after an unclean end */
+
+	/* feed.c */
+	struct store_listener *listeners;
+	struct feed_node *soon; /* store_feed_now() */
+	struct feed_node **soon_tail;
+	struct arena *soon_arena;
+	struct loop_deferred soon_deferred;
+
+	/* db.c */
+	struct stmt *stmts[N_STMT_TABLES];
+
+	/* name.c */
+	struct map names_by_text;
+	struct map names_by_nid;
+
+	struct store_health health;
+};
+
+/* store.c */
+enum err store_up(struct store *st) MUST_CHECK; /* opens again what went down */
+void store_down(struct store *st);              /* finalizes and closes the connection */
+void store_failing(struct store *st, enum err err, const char *what);
+
+/* batch.c */
+void batch_init(struct store *st);
+void batch_finish(struct store *st); /* commits and syncs now, waiting; answers all */
+void batch_watch(struct store *st);  /* a new connection */
+/* After an error of SQLite: did it roll the whole transaction back? */
+void batch_check_lost(struct store *st, enum err err);
+void waiter_add(struct waiter_list *l, struct store_waiter *w);
+void waiter_call_all(struct store *st, struct waiter_list *l, enum err err);
+
+/* checkpoint.c */
+void checkpoint_after_commit(struct store *st, int frames);
+void checkpoint_wait_hold(struct store *st);  /* store_begin() while holding */
+void checkpoint_check_file(struct store *st); /* quick_check on the pool */
+void checkpoint_stop(struct store *st);       /* before closing: nothing of ours runs after */
+enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */
+
+/* feed.c */
+void feed_drop(struct batch *b);
+void feed_deliver(struct store *st, struct batch *b);
+void feed_rolled_back(struct store *st);
+void feed_deinit(struct store *st);
+
+/* db.c */
+void db_finalize_all(struct store *st);
+
+/* name.c */
+void name_init(struct store *st);
+void name_forget_all(struct store *st);
+
+#endif
