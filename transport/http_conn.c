@@ -115,12 +115,12 @@ static bool read_head(struct http_conn *c)
 	struct str in = unread(c);
 	if (in.n == 0)
 		return false;
+	http_conn_count(c);
 	switch (http1_scan(&c->scan, in, &n, &status)) {
 	case HTTP1_OK: begin_exchange(c, n); return true;
 	case HTTP1_BAD: http_conn_refuse(c, status); return false;
 	case HTTP1_MORE: break;
 	}
-	http_conn_count(c);
 	if (!patience_is(&c->patience, FOR_HEAD))
 		http_conn_wait(c, FOR_HEAD);
 	return false;
