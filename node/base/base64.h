@@ -13,7 +13,7 @@ void base64_put(struct buf *out, const void *p, size_t n);
 void base64_put_url(struct buf *out, const void *p, size_t n); /* RFC 4648 section 5 alphabet */
 
 /* Decodes into exactly n bytes at p; constant time for secrets. ERR_MALFORMED for other
- * characters or another length. */
+ * characters or another length; bits behind the last byte are ignored. */
 enum err base64_get_exact(void *p, size_t n, struct str text, bool url) MUST_CHECK;
 
 /* Appends the decoded bytes to out. */

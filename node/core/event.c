@@ -132,11 +132,8 @@ static enum err read_redacts(struct event *e, struct err_ctx *why)
 	return ERR_OK;
 }
 
-static enum err read_shape(struct event *e, struct err_ctx *why)
+static enum err read_origin(struct event *e, struct err_ctx *why)
 {
-	const struct json *part;
-	struct str hash;
-
 	TRY(read_short(e->tree, "type", &e->type, why));
 	TRY(read_short(e->tree, "sender", &e->sender, why));
 	if (!id_user(e->sender, NULL, NULL))
@@ -145,20 +142,39 @@ static enum err read_shape(struct event *e, struct err_ctx *why)
 		TRY(read_short(e->tree, "state_key", &e->state_key, why));
 		e->is_state = true;
 	}
-	TRY(json_obj(e->tree, "content", &e->content, why));
+	return read_wide(e->tree, "origin_server_ts", INT64_MIN, &e->origin_server_ts, why);
+}
+
+static enum err read_place(struct event *e, struct err_ctx *why)
+{
 	TRY(read_room_id(e, why));
-	TRY(read_redacts(e, why));
 	TRY(read_wide(e->tree, "depth", 0, &e->depth, why));
-	TRY(read_wide(e->tree, "origin_server_ts", INT64_MIN, &e->origin_server_ts, why));
 	TRY(read_ids(e, "prev_events", LIMIT_PREV_EVENTS, true, &e->prev_events,
 		&e->n_prev_events, why));
 	if (e->n_prev_events == 0 && !event_is(e, "m.room.create", NULL))
 		return bad(why, "prev_events", "is empty");
-	TRY(read_ids(e, "auth_events", LIMIT_AUTH_EVENTS, false, &e->auth_events,
-		&e->n_auth_events, why));
-	TRY(json_obj(e->tree, "signatures", &part, why));
-	TRY(json_obj(e->tree, "hashes", &part, why));
-	return json_str(part, "sha256", &hash, why);
+	return read_ids(e, "auth_events", LIMIT_AUTH_EVENTS, false, &e->auth_events,
+		&e->n_auth_events, why);
+}
+
+static enum err read_proofs(const struct event *e, struct err_ctx *why)
+{
+	const struct json *signatures;
+	const struct json *hashes;
+	struct str hash;
+
+	TRY(json_obj(e->tree, "signatures", &signatures, why));
+	TRY(json_obj(e->tree, "hashes", &hashes, why));
+	return json_str(hashes, "sha256", &hash, why);
+}
+
+static enum err read_shape(struct event *e, struct err_ctx *why)
+{
+	TRY(read_origin(e, why));
+	TRY(json_obj(e->tree, "content", &e->content, why));
+	TRY(read_redacts(e, why));
+	TRY(read_place(e, why));
+	return read_proofs(e, why);
 }
 
 static void read_event_id(struct event *e)

@@ -109,10 +109,18 @@ bool id_user_strict(struct str localpart)
 
 bool id_is_hash(struct str s, char sigil, bool url)
 {
+	CLEANUP(buf_deinit) struct buf again = { 0 };
 	unsigned char hash[32];
 
-	return s.n == 1 + HASH_CHARS && s.p[0] == sigil &&
-		base64_get_exact(hash, sizeof(hash), str_skip(s, 1), url) == ERR_OK;
+	if (s.n != 1 + HASH_CHARS || s.p[0] != sigil ||
+		base64_get_exact(hash, sizeof(hash), str_skip(s, 1), url))
+		return false;
+	/* One hash has one name. */
+	if (url)
+		base64_put_url(&again, hash, sizeof(hash));
+	else
+		base64_put(&again, hash, sizeof(hash));
+	return str_eq(buf_str(&again), str_skip(s, 1));
 }
 
 bool id_room(struct str s)

@@ -181,11 +181,9 @@ void number_put_text(struct buf *out, struct str text)
 	 * hashed as a float says 1.0 and is written so: the point tells them apart. */
 	if (str_eq(text, STR("-0")))
 		buf_put_z(out, "0");
-	else if (number_is_integer_text(text))
-		buf_put_str(out, text);
 	else if (str_find(text, '.') == text.n && number_to_int(text, &i))
 		buf_put_i64(out, i);
-	else if (number_to_double(text, &v))
+	else if (!number_is_integer_text(text) && number_to_double(text, &v))
 		number_put_double(out, v);
 	else
 		buf_put_str(out, text);

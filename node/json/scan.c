@@ -157,7 +157,7 @@ static enum err scan_string(struct scan *s)
 
 			if (err)
 				return err;
-		} else if (!memchr("\"\\/bfnrt", c, 8)) {
+		} else if (!c || !strchr("\"\\/bfnrt", c)) {
 			return bad(s, "bad escape");
 		}
 	}

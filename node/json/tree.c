@@ -79,17 +79,19 @@ static bool is_sorted(const cJSON *list)
 static enum err finish_object(cJSON *obj, struct err_ctx *why)
 {
 	cJSON *last = NULL;
+	cJSON *first = obj->child;
 
-	if (is_sorted(obj->child))
+	if (!first || is_sorted(first))
 		return ERR_OK;
-	obj->child = sort(obj->child);
-	for (cJSON *m = obj->child; m; last = m, m = m->next) {
+	first = sort(first);
+	obj->child = first;
+	for (cJSON *m = first; m; last = m, m = m->next) {
 		m->prev = last;
 		if (last && node_cmp(last, m) == 0)
 			return err_set(why, ERR_MALFORMED, "bad JSON: duplicate key %.100s",
 				m->string);
 	}
-	obj->child->prev = last;
+	first->prev = last;
 	return ERR_OK;
 }
 

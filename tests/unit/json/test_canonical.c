@@ -1,6 +1,7 @@
 #include "tests/support/cmocka.h"
 
 #include "node/json/json.h"
+#include "tests/support/vectors.h"
 
 static void check(const char *text, const char *canonical)
 {
@@ -54,6 +55,36 @@ static void numbers_are_exact(void **state)
 		"30000000000000004]");
 }
 
+/* Inputs and canonical forms as text, from the specification and from Python's json module. */
+static void vectors_of_others_come_out_the_same(void **state)
+{
+	static const char *const files[] = { "canonical_json.json", "canonical_python.json" };
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		const struct json *root = vectors_read(a, files[i]);
+
+		assert_true(json_count(json_get(root, "vectors")) >= 10);
+		for (const struct json *v = json_first(json_get(root, "vectors")); v;
+			v = json_next(v)) {
+			CLEANUP(buf_deinit) struct buf out = { 0 };
+			const struct json *j;
+			struct str input;
+			struct str canonical;
+
+			assert_int_equal(json_str(v, "input", &input, NULL), ERR_OK);
+			assert_int_equal(json_str(v, "canonical", &canonical, NULL), ERR_OK);
+			assert_int_equal(
+				json_parse_in(a, input, &json_limits_peer, &j, NULL), ERR_OK);
+			json_canonical(j, &out);
+			if (!str_eq(buf_str(&out), canonical))
+				fail_msg("%.*s became %.*s", STR_FMT(input),
+					STR_FMT(buf_str(&out)));
+		}
+	}
+}
+
 static void named_members_are_left_out(void **state)
 {
 	static const char *const keys[] = { "signatures", "unsigned" };
@@ -96,6 +127,7 @@ int main(void)
 		cmocka_unit_test(canonical_form_is_sorted_and_short),
 		cmocka_unit_test(keys_are_ordered_by_code_point),
 		cmocka_unit_test(numbers_are_exact),
+		cmocka_unit_test(vectors_of_others_come_out_the_same),
 		cmocka_unit_test(named_members_are_left_out),
 		cmocka_unit_test(equality_ignores_order_and_notation),
 	};
