@@ -430,6 +430,11 @@ int64_t store_next_pos(struct store *st)
 	return ++st->pos;
 }
 
+int64_t store_last_pos(const struct store *st)
+{
+	return st->pos;
+}
+
 int64_t store_durable_pos(const struct store *st)
 {
 	return st->durable_pos;

@@ -37,7 +37,10 @@
 /* One line for each file with statements: the name in T_NAME and name_stmts. */
 #define STMT_TABLES(X) \
 	X(BATCH, batch) \
-	X(NAME, name)
+	X(MEDIA, media) \
+	X(NAME, name) \
+	X(RECEIPT, receipt) \
+	X(USER_SETTING, user_setting)
 
 struct stmt_table {
 	const char *name;

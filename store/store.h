@@ -106,6 +106,9 @@ void store_durable_cancel(struct store *st, struct store_waiter *w);
 /* The next number of the one stream that orders everything; greater than all before, also after
  * a restart. Inside a transaction; numbers of one that is rolled back are never used again. */
 int64_t store_next_pos(struct store *st);
+/* The last number given out, also inside what is not yet safe: up to where an answer read that
+ * will be held until that is durable. */
+int64_t store_last_pos(const struct store *st);
 /* All that has at most this position is on disk: what the outside may see, and what a sync
  * token may say. Never goes down. */
 int64_t store_durable_pos(const struct store *st);

@@ -50,8 +50,10 @@ struct presence_info {
 /* PUT status of a local user. status_msg: empty: none. ERR_INVALID: too long. */
 enum err presence_set(struct presence *p, struct str user_id, enum presence_state state,
 	struct str status_msg, struct err_ctx *why) MUST_CHECK;
-/* A device of a local user syncs (or did something: is_active) with this set_presence. */
+/* A device of a local user syncs with this set_presence. */
 void presence_seen(struct presence *p, struct str user_id, enum presence_state state);
+/* A local user did something: sent, read, typed. */
+void presence_active(struct presence *p, struct str user_id);
 /* Offline and unknown when nothing is known. */
 void presence_get(
 	struct presence *p, struct arena *a, struct str user_id, struct presence_info *out);

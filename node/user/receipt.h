@@ -18,12 +18,14 @@
 
 struct receipts;
 struct store;
+struct users;
 
 struct receipts_options {
 	struct store *store;
 	const struct clock *clock;
 	const struct log *log;
 	struct str server_name;
+	struct users *users; /* whose account data m.fully_read is */
 };
 struct receipts *receipts_new(const struct receipts_options *o);
 void receipts_free(struct receipts *r); /* NULL is fine */

@@ -1,0 +1,344 @@
+#include "node/sync/notify.h"
+
+#include <stdlib.h>
+
+#include "node/base/alloc.h"
+#include "node/base/limits.h"
+#include "node/base/map.h"
+#include "store/membership.h"
+#include "store/store.h"
+
+/* Rooms remembered for one user; when there are more, all are forgotten and asked for anew. */
+#define ROOMS_MAX 4096
+
+/* Whether a parked user is in a room, as asked for when the room's first item came. */
+struct room_answer {
+	bool joined;
+	char room_id[];
+};
+
+struct notify_user {
+	struct notify_waiter *first, *last; /* oldest first */
+	size_t n;
+	struct map rooms; /* room id -> struct room_answer, owned */
+	size_t n_user_id;
+	char user_id[];
+};
+
+struct notify {
+	struct store *store;
+	struct loop *loop;
+	struct map users; /* those who have something parked */
+	struct store_listener listener;
+	struct notify_waiter *woken, *woken_last;
+	struct loop_deferred wake_all;
+	size_t parked;
+};
+
+/* --- who is parked ---------------------------------------------------------------------------
+ */
+
+static void forget_rooms(struct notify_user *u)
+{
+	struct room_answer *r;
+	size_t at = 0;
+
+	while ((r = (struct room_answer *)map_next(&u->rooms, &at)))
+		free(r);
+	map_deinit(&u->rooms);
+	map_init(&u->rooms);
+}
+
+static struct notify_user *user_get(struct notify *n, struct str user_id)
+{
+	struct notify_user *u = (struct notify_user *)map_get(&n->users, user_id);
+
+	if (u)
+		return u;
+	u = (struct notify_user *)xalloc(sizeof *u + user_id.n);
+	u->n_user_id = user_id.n;
+	memcpy(u->user_id, user_id.p, user_id.n);
+	map_init(&u->rooms);
+	(void)map_put(&n->users, (struct str){ u->user_id, u->n_user_id }, u);
+	return u;
+}
+
+static void user_free(struct notify *n, struct notify_user *u)
+{
+	(void)map_del(&n->users, (struct str){ u->user_id, u->n_user_id });
+	forget_rooms(u);
+	map_deinit(&u->rooms);
+	free(u);
+}
+
+/* Out of its user's list; the user goes with his last waiter. */
+static void take_out(struct notify_waiter *w)
+{
+	struct notify *n = w->notify;
+	struct notify_user *u = w->user;
+
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		u->first = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		u->last = w->prev;
+	w->next = w->prev = NULL;
+	w->user = NULL;
+	loop_timer_free(n->loop, w->timer);
+	w->timer = NULL;
+	n->parked--;
+	if (--u->n == 0)
+		user_free(n, u);
+}
+
+/* From parked to woken; wake() is called at the end of the turn. */
+static void rouse(struct notify_waiter *w, enum notify_why why)
+{
+	struct notify *n = w->notify;
+
+	take_out(w);
+	w->woken = true;
+	w->why = why;
+	w->next_woken = NULL;
+	if (n->woken_last)
+		n->woken_last->next_woken = w;
+	else
+		n->woken = w;
+	n->woken_last = w;
+	loop_defer(n->loop, &n->wake_all);
+}
+
+static void wake_all(struct loop_deferred *d)
+{
+	struct notify *n = CONTAINER_OF(d, struct notify, wake_all);
+	struct notify_waiter *w;
+
+	while ((w = n->woken)) {
+		n->woken = w->next_woken;
+		if (!n->woken)
+			n->woken_last = NULL;
+		w->woken = false;
+		w->notify = NULL;
+		w->wake(w, w->why); /* may park again, or cancel others */
+	}
+}
+
+static void on_deadline(void *arg)
+{
+	rouse((struct notify_waiter *)arg, NOTIFY_TIMEOUT);
+}
+
+void notify_park(struct notify *n, struct notify_waiter *w, uint64_t timeout_ms)
+{
+	struct notify_user *u = user_get(n, w->user_id);
+
+	w->notify = n;
+	w->user = u;
+	w->woken = false;
+	w->next = NULL;
+	w->prev = u->last;
+	if (u->last)
+		u->last->next = w;
+	else
+		u->first = w;
+	u->last = w;
+	u->n++;
+	n->parked++;
+	w->timer = loop_timer_new(n->loop, on_deadline, w);
+	loop_timer_set(n->loop, w->timer, timeout_ms);
+	if (u->n > LIMIT_SYNC_PARKED_USER)
+		rouse(u->first, NOTIFY_CROWDED);
+}
+
+static void unlink_woken(struct notify *n, struct notify_waiter *w)
+{
+	struct notify_waiter **at = &n->woken, *before = NULL;
+
+	while (*at != w) {
+		before = *at;
+		at = &before->next_woken;
+	}
+	*at = w->next_woken;
+	if (n->woken_last == w)
+		n->woken_last = before;
+}
+
+void notify_leave(struct notify_waiter *w)
+{
+	struct notify *n = w->notify;
+
+	if (!n)
+		return;
+	if (w->woken)
+		unlink_woken(n, w);
+	else
+		take_out(w);
+	w->woken = false;
+	w->notify = NULL;
+}
+
+/* --- whom an item concerns
+ * -------------------------------------------------------------------- */
+
+static bool is_joined(struct notify *n, struct notify_user *u, struct str room_id)
+{
+	struct room_answer *r = (struct room_answer *)map_get(&u->rooms, room_id);
+
+	if (r)
+		return r->joined;
+	if (u->rooms.n >= ROOMS_MAX)
+		forget_rooms(u);
+	r = (struct room_answer *)xalloc(sizeof *r + room_id.n);
+	memcpy(r->room_id, room_id.p, room_id.n);
+	r->joined = store_membership_of(n->store, room_id,
+			    (struct str){ u->user_id, u->n_user_id }) == MEMBERSHIP_JOIN;
+	(void)map_put(&u->rooms, (struct str){ r->room_id, room_id.n }, r);
+	return r->joined;
+}
+
+static void rouse_user(struct notify_user *u, const struct feed_item *item, enum notify_why why)
+{
+	struct notify_waiter *next;
+
+	for (struct notify_waiter *w = u->first; w; w = next) {
+		bool last = w == u->last;
+
+		next = w->next;
+		if ((!item->device_id.n || str_eq(w->device_id, item->device_id)) &&
+			(item->pos <= 0 || item->pos > w->seen))
+			rouse(w, why);
+		if (last) /* u may be gone */
+			return;
+	}
+}
+
+static void rouse_named(struct notify *n, const struct feed_item *item, enum notify_why why)
+{
+	struct notify_user *u = (struct notify_user *)map_get(&n->users, item->user_id);
+
+	if (u)
+		rouse_user(u, item, why);
+}
+
+/* Everyone joined to the item's room. device_id in the item is the sender's, not theirs. */
+static void rouse_room(struct notify *n, const struct feed_item *item)
+{
+	struct feed_item any = { .kind = item->kind, .pos = item->pos };
+	struct notify_user *u;
+	size_t at = 0;
+
+	while ((u = (struct notify_user *)map_next(&n->users, &at)))
+		if (is_joined(n, u, item->room_id))
+			rouse_user(u, &any, NOTIFY_MOVED);
+}
+
+/* Everyone who shares a room with the item's user, and that user. */
+static void rouse_sharing(struct notify *n, const struct feed_item *item)
+{
+	struct feed_item any = { .kind = item->kind, .pos = item->pos };
+	struct notify_user *u;
+	size_t at = 0;
+
+	while ((u = (struct notify_user *)map_next(&n->users, &at))) {
+		struct str user_id = { u->user_id, u->n_user_id };
+
+		if (str_eq(user_id, item->user_id) ||
+			store_membership_share(n->store, user_id, item->user_id))
+			rouse_user(u, &any, NOTIFY_MOVED);
+	}
+}
+
+static void forget_room_of(struct notify *n, const struct feed_item *item)
+{
+	struct notify_user *u = (struct notify_user *)map_get(&n->users, item->user_id);
+
+	if (u)
+		free(map_del(&u->rooms, item->room_id));
+}
+
+static void on_item(void *arg, const struct feed_item *item)
+{
+	struct notify *n = (struct notify *)arg;
+
+	if (!n->users.n)
+		return;
+	switch (item->kind) {
+	case FEED_EVENT:
+	case FEED_STATE:
+	case FEED_TYPING: rouse_room(n, item); break;
+	case FEED_RECEIPT: /* without a room: a private one */
+		if (item->room_id.n)
+			rouse_room(n, item);
+		else
+			rouse_named(n, item, NOTIFY_MOVED);
+		break;
+	case FEED_MEMBERSHIP:
+		forget_room_of(n, item);
+		rouse_named(n, item, NOTIFY_MOVED);
+		break;
+	case FEED_PRESENCE:
+	case FEED_DEVICE_LIST: rouse_sharing(n, item); break;
+	case FEED_ACCOUNT_DATA:
+	case FEED_TO_DEVICE:
+	case FEED_KEY_COUNTS: rouse_named(n, item, NOTIFY_MOVED); break;
+	case FEED_TOKEN_REVOKED: rouse_named(n, item, NOTIFY_REVOKED); break;
+	case FEED_OUTBOX:
+	case FEED_PROFILE: break;
+	}
+}
+
+/* What was read of a batch that is gone may be wrong. */
+static void on_rolled_back(void *arg)
+{
+	struct notify *n = (struct notify *)arg;
+	struct notify_user *u;
+	size_t at = 0;
+
+	while ((u = (struct notify_user *)map_next(&n->users, &at)))
+		forget_rooms(u);
+}
+
+struct notify *notify_new(struct store *st, struct loop *loop)
+{
+	struct notify *n = NEW(struct notify);
+
+	n->store = st;
+	n->loop = loop;
+	map_init(&n->users);
+	n->wake_all.fn = wake_all;
+	n->listener = (struct store_listener){
+		.item = on_item, .rolled_back = on_rolled_back, .arg = n
+	};
+	store_listen(st, &n->listener);
+	return n;
+}
+
+void notify_free(struct notify *n)
+{
+	struct notify_user *u;
+	size_t at = 0;
+
+	if (!n)
+		return;
+	store_unlisten(n->store, &n->listener);
+	while ((u = (struct notify_user *)map_next(&n->users, &at))) {
+		/* The user goes with his last waiter. */
+		for (size_t left = u->n; left > 0; left--) {
+			struct notify_waiter *w = u->first;
+
+			rouse(w, NOTIFY_CLOSING);
+		}
+	}
+	loop_undefer(n->loop, &n->wake_all);
+	wake_all(&n->wake_all);
+	map_deinit(&n->users);
+	free(n);
+}
+
+size_t notify_parked(const struct notify *n)
+{
+	return n->parked;
+}
