@@ -10,9 +10,9 @@ int str_cmp(struct str a, struct str b)
 	return a.n < b.n ? -1 : a.n > b.n;
 }
 
-static char lower(char c)
+static int lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
 bool str_eq_nocase(struct str a, struct str b)
