@@ -18,18 +18,18 @@
 #define LIMIT_CLIENT_JSON_VALUES 100000
 #define LIMIT_CLIENT_JSON_KEYS   10000
 #define LIMIT_EVENT_JSON_DEPTH   1000
-#define LIMIT_PEER_JSON_BYTES    (64UL * 1024 * 1024)
+#define LIMIT_PEER_JSON_BYTES    (64L * 1024 * 1024)
 #define LIMIT_PEER_JSON_VALUES   10000000
 
 /* HTTP. */
 #define LIMIT_HTTP_REQUEST_LINE  8192
 #define LIMIT_HTTP_HEADERS       16384
 #define LIMIT_HTTP_HEADER_LINES  64
-#define LIMIT_BODY_DEFAULT       (1024 * 1024)
-#define LIMIT_BODY_EVENT         (68 * 1024)
-#define LIMIT_BODY_KEYS          (10UL * 1024 * 1024)
-#define LIMIT_BODY_MEDIA         (50 * 1024 * 1024)
-#define LIMIT_HTTP_OUT_BUFFERED  (1024 * 1024)
+#define LIMIT_BODY_DEFAULT       (1024L * 1024)
+#define LIMIT_BODY_EVENT         (68L * 1024)
+#define LIMIT_BODY_KEYS          (10L * 1024 * 1024)
+#define LIMIT_BODY_MEDIA         (50L * 1024 * 1024)
+#define LIMIT_HTTP_OUT_BUFFERED  (1024L * 1024)
 #define LIMIT_HTTP_HEADERS_MS    10000
 #define LIMIT_HTTP_IDLE_MS       60000
 #define LIMIT_HTTP_STALLED_MS    30000
@@ -43,9 +43,9 @@
 #define LIMIT_AVATAR_URL_BYTES   1000
 #define LIMIT_DEVICE_NAME_BYTES  100
 #define LIMIT_USER_DEVICES       100
-#define LIMIT_ACCOUNT_DATA_BYTES (64 * 1024)
-#define LIMIT_ACCOUNT_DATA_TOTAL (10 * 1024 * 1024)
-#define LIMIT_FILTER_BYTES       (64 * 1024)
+#define LIMIT_ACCOUNT_DATA_BYTES (64L * 1024)
+#define LIMIT_ACCOUNT_DATA_TOTAL (10L * 1024 * 1024)
+#define LIMIT_FILTER_BYTES       (64L * 1024)
 #define LIMIT_PENDING_UPLOADS    100
 #define LIMIT_PUSH_RULES         1000
 #define LIMIT_PUSHERS            20
@@ -53,7 +53,7 @@
 #define LIMIT_ONE_TIME_KEYS      100
 #define LIMIT_UIA_MS             (15 * 60 * 1000)
 #define LIMIT_TO_DEVICE_MESSAGES 10000
-#define LIMIT_TO_DEVICE_BYTES    (10 * 1024 * 1024)
+#define LIMIT_TO_DEVICE_BYTES    (10L * 1024 * 1024)
 
 /* Rooms and sync. */
 #define LIMIT_CREATE_INVITES      100
@@ -68,12 +68,12 @@
 #define LIMIT_JOIN_EVENTS         500000
 
 /* Peers. */
-#define LIMIT_OUTBOX_BYTES     (64 * 1024 * 1024) /* of one destination */
+#define LIMIT_OUTBOX_BYTES     (64L * 1024 * 1024) /* of one destination */
 #define LIMIT_STRANGER_INVITES 100
 #define LIMIT_PEER_IN_FLIGHT   64
 
 /* Memory for caches in all, shared out by node.c. */
-#define LIMIT_CACHE_BYTES        (32 * 1024 * 1024)
-#define LIMIT_CACHE_BYTES_MOBILE (8 * 1024 * 1024)
+#define LIMIT_CACHE_BYTES        (32L * 1024 * 1024)
+#define LIMIT_CACHE_BYTES_MOBILE (8L * 1024 * 1024)
 
 #endif
