@@ -85,6 +85,7 @@ struct api {
 	struct str base_url;
 	const struct str *hosts; /* further names that Host may have (security.md L1) */
 	size_t n_hosts;
+	bool any_address; /* Host may be any numeric address: we listen beyond this machine */
 	bool query_token; /* ?access_token= is accepted (security.md L5) */
 };
 
@@ -143,11 +144,12 @@ enum err request_is_caller(struct request *r, struct str user_id) MUST_CHECK;
 
 /*
  * Bodies of BODY_STREAM routes. The handler calls request_body_start() before it returns;
- * data() then gets the bytes as they come, never more than route->body_limit in all (more is
- * answered 413 by the dispatcher after on_abort), and end() once, when all are there. Neither
- * is called before request_body_start() returns, nor after the request was replied to: what
- * is still to come is then dropped. A body cut short is on_abort. Returning an error from
- * data() or end() fails the request as from a handler.
+ * data() then gets the bytes as they come, and end() is called once, when all are there.
+ * Neither is called before request_body_start() returns, nor after the request was replied to:
+ * what is still to come is then dropped. A body cut short, or longer than route->body_limit, is
+ * on_abort; for the latter the dispatcher turns whatever is then replied into a 413. (Without
+ * on_abort it replies itself.) Returning an error from data() or end() fails the request as
+ * from a handler.
  */
 struct request_sink {
 	enum err (*data)(struct request *r, struct str bytes);

@@ -1,0 +1,128 @@
+#include "client-api/request.h"
+
+#include <assert.h>
+
+#include "client-api/request_impl.h"
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool request_decode(struct arena *a, struct str in, bool plus, struct str *out)
+{
+	char *p = arena_alloc(a, in.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.n; i++) {
+		char c = in.p[i];
+		if (c == '+' && plus) {
+			c = ' ';
+		} else if (c == '%') {
+			bool whole = in.n - i > 2;
+			int hi = whole ? hex_digit(in.p[i + 1]) : -1;
+			int lo = whole ? hex_digit(in.p[i + 2]) : -1;
+			if (hi < 0 || lo < 0)
+				return false;
+			c = (char)(hi << 4 | lo);
+			i += 2;
+		}
+		if (c == '\0')
+			return false;
+		p[n++] = c;
+	}
+	*out = (struct str){ p, n };
+	return str_is_utf8(*out);
+}
+
+static bool name_is(struct request *r, struct str encoded, struct str name)
+{
+	struct str decoded;
+	if (str_find(encoded, '%') == encoded.n && str_find(encoded, '+') == encoded.n)
+		return str_eq(encoded, name);
+	return request_decode(r->arena, encoded, true, &decoded) && str_eq(decoded, name);
+}
+
+bool request_query_each(struct request *r, const char *name, size_t *at, struct str *out)
+{
+	struct str wanted = str_of(name);
+	while (*at < r->query.n) {
+		struct str rest = str_skip(r->query, *at), pair, key, value;
+		(void)str_cut(rest, '&', &pair, &rest);
+		*at += pair.n + 1;
+		(void)str_cut(pair, '=', &key, &value);
+		if (name_is(r, key, wanted) && request_decode(r->arena, value, true, out))
+			return true;
+	}
+	return false;
+}
+
+bool request_query(struct request *r, const char *name, struct str *out)
+{
+	size_t at = 0;
+	return request_query_each(r, name, &at, out);
+}
+
+enum err request_query_int(
+	struct request *r, const char *name, int64_t lo, int64_t hi, int64_t *out)
+{
+	struct str text;
+	int64_t v;
+	if (!request_query(r, name, &text))
+		return ERR_OK;
+	if (!str_to_i64(text, &v))
+		return err_set(&r->why, ERR_INVALID, "%s is not an integer", name);
+	*out = v < lo ? lo : v > hi ? hi : v;
+	return ERR_OK;
+}
+
+enum err request_query_bool(struct request *r, const char *name, bool *out)
+{
+	struct str text;
+	if (!request_query(r, name, &text))
+		return ERR_OK;
+	bool yes = str_eq(text, STR("true"));
+	if (!yes && !str_eq(text, STR("false")))
+		return err_set(&r->why, ERR_INVALID, "%s is neither true nor false", name);
+	*out = yes;
+	return ERR_OK;
+}
+
+bool request_header(struct request *r, const char *name, struct str *out)
+{
+	struct request_impl *q = request_impl(r);
+	return q->to->ops->header(q->to, name, out);
+}
+
+enum err request_is_caller(struct request *r, struct str user_id)
+{
+	if (r->caller.user_id.n && str_eq(r->caller.user_id, user_id))
+		return ERR_OK;
+	return err_set(&r->why, ERR_FORBIDDEN, "this is another user's");
+}
+
+void request_body_start(struct request *r, const struct request_sink *sink)
+{
+	struct request_impl *q = request_impl(r);
+	assert(r->route->body == BODY_STREAM && !q->body_started);
+	q->sink = sink;
+	q->body_started = true;
+	q->to->ops->read_body(q->to);
+}
+
+void request_body_pause(struct request *r, bool pause)
+{
+	struct request_impl *q = request_impl(r);
+	q->to->ops->pause_body(q->to, pause);
+}
+
+int64_t request_body_length(const struct request *r)
+{
+	return request_impl(r)->body_length;
+}
