@@ -80,16 +80,18 @@ static bool keeps(const struct room_version *v, struct str type, struct str key)
 	return false;
 }
 
-/* Version 11 keeps one key of an object inside a member event's content. */
+/* Version 11 keeps one key of an object inside a member event's content; the object itself
+ * stays when it has no such key, since event ids depend on it and other servers do so. */
 static void put_third_party_invite(struct jw *w, const struct json *m)
 {
 	const struct json *signed_part = json_get(m, "signed");
 
-	if (!signed_part)
+	if (!json_is(m, JSON_OBJECT))
 		return;
 	jw_key(w, "third_party_invite");
 	jw_obj(w);
-	jw_kv_json(w, "signed", signed_part);
+	if (signed_part)
+		jw_kv_json(w, "signed", signed_part);
 	jw_end(w);
 }
 

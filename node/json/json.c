@@ -64,7 +64,7 @@ static void free_deferred(void *arg)
 enum err json_parse_in(struct arena *a, struct str bytes, const struct json_limits *limits,
 	const struct json **out, struct err_ctx *why)
 {
-	struct json *j;
+	struct json *j = NULL;
 	enum err err = json_parse(bytes, limits, &j, why);
 
 	if (err)

@@ -1,5 +1,7 @@
 #include "node/json/tree.h"
 
+#include <assert.h>
+
 #include "node/json/scan.h"
 
 int tree_key_cmp(struct str a, struct str b)
@@ -84,6 +86,7 @@ static enum err finish_object(cJSON *obj, struct err_ctx *why)
 	if (!first || is_sorted(first))
 		return ERR_OK;
 	first = sort(first);
+	assert(first);
 	obj->child = first;
 	for (cJSON *m = first; m; last = m, m = m->next) {
 		m->prev = last;

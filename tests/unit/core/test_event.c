@@ -4,6 +4,7 @@
 
 #include "node/base/limits.h"
 #include "node/core/event.h"
+#include "tests/support/vectors.h"
 
 #define ID   "$acR1l0raoZnm60CBwAVgqbZqoO_mYU81xysh1u7XcJk"
 #define ID2  "$AcR1l0raoZnm60CBwAVgqbZqoO_mYU81xysh1u7XcJk"
@@ -282,6 +283,38 @@ static void redactions_name_their_event_where_the_version_says(void **state)
 	assert_str_equal(v11->redacts, ID2);
 }
 
+/* tests/vectors/NOTICE says where they are from. */
+static void another_server_names_and_redacts_alike(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	const struct json *list = json_get(vectors_read(a, "events.json"), "vectors");
+
+	(void)state;
+	assert_true(json_count(list) >= 40);
+	for (const struct json *v = json_first(list); v; v = json_next(v)) {
+		CLEANUP(event_freep) struct event *e = NULL;
+		CLEANUP(event_freep) struct event *redacted = NULL;
+		struct str version;
+		struct str pdu;
+		struct str id;
+		struct str form;
+		bool hash_ok = false;
+
+		assert_int_equal(json_str(v, "version", &version, NULL), ERR_OK);
+		assert_int_equal(json_str(v, "pdu", &pdu, NULL), ERR_OK);
+		assert_int_equal(json_str(v, "event_id", &id, NULL), ERR_OK);
+		assert_int_equal(json_str(v, "redacted", &form, NULL), ERR_OK);
+		assert_int_equal(json_bool(v, "hash_ok", &hash_ok, NULL), ERR_OK);
+		assert_int_equal(
+			event_parse(pdu, room_version_find(version), &e, NULL), ERR_OK);
+		if (!str_eq(e->event_id, id) || event_hash_ok(e) != hash_ok)
+			fail_msg("version %.*s: %.*s", STR_FMT(version), STR_FMT(pdu));
+		assert_int_equal(event_redact(e, &redacted), ERR_OK);
+		if (!str_eq(redacted->json, form))
+			fail_msg("version %.*s: %.*s", STR_FMT(version), STR_FMT(form));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +324,7 @@ int main(void)
 		cmocka_unit_test(versions_1_to_5_keep_their_numbers),
 		cmocka_unit_test(an_event_is_its_canonical_form),
 		cmocka_unit_test(a_create_event_names_its_room_in_version_12),
+		cmocka_unit_test(another_server_names_and_redacts_alike),
 		cmocka_unit_test(redactions_name_their_event_where_the_version_says),
 	};
 	return sodium_init() < 0 ? 1 : RUN_TESTS(tests);

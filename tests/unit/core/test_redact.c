@@ -30,7 +30,7 @@ static const struct {
 		"{\"join_authorised_via_users_server\":\"@b:c\",\"membership\":\"join\","
 		"\"third_party_invite\":{\"signed\":{\"mxid\":1}}}" },
 	{ "m.room.member", "{\"membership\":\"invite\",\"third_party_invite\":{\"x\":1}}", 11,
-		12, "{\"membership\":\"invite\"}" },
+		12, "{\"membership\":\"invite\",\"third_party_invite\":{}}" },
 	{ "m.room.member", "{\"third_party_invite\":\"x\"}", 11, 12, "{}" },
 	{ "m.room.create", "{\"creator\":\"@a:b\",\"room_version\":\"9\"}", 1, 10,
 		"{\"creator\":\"@a:b\"}" },
