@@ -36,10 +36,17 @@
 
 /* One line for each file with statements: the name in T_NAME and name_stmts. */
 #define STMT_TABLES(X) \
+	X(AUTH_CHAIN, auth_chain) \
 	X(BATCH, batch) \
+	X(EVENT, event) \
+	X(EVENT_READ, event_read) \
 	X(MEDIA, media) \
+	X(MEMBERSHIP, membership) \
 	X(NAME, name) \
 	X(RECEIPT, receipt) \
+	X(ROOM, room) \
+	X(STATE, state) \
+	X(STATE_GROUP, state_group) \
 	X(USER_SETTING, user_setting)
 
 struct stmt_table {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
+#include "node/base/buf.h"
 #include "store/internal.h"
 
 #define NAMES_MAX \
@@ -113,5 +114,46 @@ enum err name_text(struct store *st, int64_t nid, struct str *text)
 		n = keep(st, nid, stmt_str(q, 0));
 	}
 	*text = n->text;
+	return ERR_OK;
+}
+
+enum err name_text_in(struct store *st, int64_t nid, struct arena *a, struct str *text)
+{
+	const struct name *n = map_get(&st->names_by_nid, nid_key(&nid));
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
+
+	if (n) {
+		*text = arena_str(a, n->text);
+		return ERR_OK;
+	}
+	q = stmt_get(st, T_NAME, Q_TEXT);
+	stmt_bind_i64(q, 1, nid);
+	if (!stmt_row(q))
+		return stmt_err(q) ? stmt_err(q) : ERR_CORRUPT;
+	*text = stmt_str_in(q, 0, a);
+	return ERR_OK;
+}
+
+enum err name_list(
+	struct store *st, struct stmt *q, struct arena *a, const struct str **out, size_t *n)
+{
+	CLEANUP(buf_deinit) struct buf found = { 0 };
+	struct str *texts;
+
+	while (stmt_row(q)) {
+		struct str text;
+		enum err err = name_text_in(st, stmt_i64(q, 0), a, &text);
+
+		if (err)
+			return err;
+		buf_put(&found, &text, sizeof(text));
+	}
+	if (stmt_err(q))
+		return stmt_err(q);
+	*n = found.n / sizeof(*texts);
+	texts = arena_alloc(a, found.n + 1);
+	if (found.n)
+		memcpy(texts, found.p, found.n);
+	*out = texts;
 	return ERR_OK;
 }

@@ -9,17 +9,17 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('pos', 0);
 
--- One row is one string that repeats: a user id, server name, event type, state key, device id.
+-- One row is one string that repeats: an id of a room, user or device, a server name,
+-- event type, state key, relation type.
 CREATE TABLE name (
 	nid INTEGER PRIMARY KEY,
 	text TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- One row is one room. partial: known from an invite or knock alone. state_group: that of the
+-- One row is one room; nid is that of its id's name. partial: known from an invite or knock alone. state_group: that of the
 -- current state, where it is one.
 CREATE TABLE room (
 	nid INTEGER PRIMARY KEY,
-	room_id TEXT NOT NULL UNIQUE,
 	version TEXT NOT NULL,
 	partial INTEGER NOT NULL,
 	published INTEGER NOT NULL DEFAULT 0,
