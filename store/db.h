@@ -43,6 +43,7 @@
 	X(MEDIA, media) \
 	X(MEMBERSHIP, membership) \
 	X(NAME, name) \
+	X(OUTBOX, outbox) \
 	X(RECEIPT, receipt) \
 	X(ROOM, room) \
 	X(STATE, state) \

@@ -12,6 +12,7 @@
 #include "store/disk.h"
 #include "store/store.h"
 
+struct outbox_now;
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -110,6 +111,8 @@ struct store {
 	struct feed_node **soon_tail;
 	struct arena *soon_arena;
 	struct loop_deferred soon_deferred;
+
+	const struct outbox_now *outbox_now; /* outbox.c */
 
 	/* db.c */
 	struct stmt *stmts[N_STMT_TABLES];

@@ -47,8 +47,9 @@ static const char *const sql[N_Q] = {
 	[Q_LOCAL_MEMBERS] = "SELECT " MEMBER_COLUMNS " FROM membership m"
 			    " WHERE m.room = ?1 AND m.local = 1 AND m.membership & ?2",
 	[Q_COUNT] = "SELECT count(*) FROM membership m WHERE m.room = ?1 AND m.membership & ?2",
-	[Q_SERVER_ADD] = "INSERT INTO room_server (room, server, joined) VALUES (?1, ?2, 1)"
-			 " ON CONFLICT (room, server) DO UPDATE SET joined = joined + 1",
+	[Q_SERVER_ADD] = "INSERT INTO room_server (room, server, joined, since)"
+			 " VALUES (?1, ?2, 1, ?3) ON CONFLICT (room, server) DO UPDATE SET"
+			 " joined = joined + 1, since = iif(joined > 0, since, ?3)",
 	[Q_SERVER_DROP] = "UPDATE room_server SET joined = joined - 1"
 			  " WHERE room = ?1 AND server = ?2 AND joined > 0",
 	[Q_SERVERS] = "SELECT server FROM room_server WHERE room = ?1 AND joined > 0",
@@ -159,15 +160,6 @@ enum membership store_membership_of(struct store *st, struct str room_id, struct
 	return stmt_row(q) ? (enum membership)stmt_i64(q, 2) : MEMBERSHIP_NONE;
 }
 
-static enum err count_server(struct store *st, unsigned which, int64_t room, int64_t server)
-{
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, which);
-
-	stmt_bind_i64(q, 1, room);
-	stmt_bind_i64(q, 2, server);
-	return stmt_run(q);
-}
-
 /* A member on the way into the table. */
 struct changing {
 	const struct store_member *m;
@@ -192,6 +184,17 @@ static enum err put_row(struct store *st, const struct changing *c)
 	stmt_bind_i64(q, 7, c->local);
 	stmt_bind_i64(q, 8, c->m->forgotten);
 	stmt_bind_text_or_null(q, 9, c->m->stripped);
+	return stmt_run(q);
+}
+
+static enum err count_server(struct store *st, unsigned which, const struct changing *c)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, which);
+
+	stmt_bind_i64(q, 1, c->room);
+	stmt_bind_i64(q, 2, c->server);
+	if (which == Q_SERVER_ADD)
+		stmt_bind_i64(q, 3, c->pos);
 	return stmt_run(q);
 }
 
@@ -242,9 +245,9 @@ static enum err apply(struct store *st, struct changing *c)
 	}
 	err = put_row(st, c);
 	if (!err && c->before == MEMBERSHIP_JOIN)
-		err = count_server(st, Q_SERVER_DROP, c->room, c->server);
+		err = count_server(st, Q_SERVER_DROP, c);
 	if (!err && c->m->membership == MEMBERSHIP_JOIN)
-		err = count_server(st, Q_SERVER_ADD, c->room, c->server);
+		err = count_server(st, Q_SERVER_ADD, c);
 	if (!err && c->local)
 		err = put_change(st, c);
 	return err;

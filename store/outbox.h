@@ -32,6 +32,7 @@ struct outbox_edu {
 	enum outbox_class class;
 	struct str key;  /* LATEST and NOW: e.g. "m.receipt !room @user"; KEEP: empty */
 	struct str json; /* {"edu_type":...,"content":...}, at most 64 KiB */
+	int64_t ts;      /* LATEST: wall time now, in ms; 0: it never gets too old */
 };
 
 /* To one server; ours is passed over. KEEP and LATEST: inside a transaction (FEED_OUTBOX
@@ -84,12 +85,9 @@ enum err outbox_edus(struct store *st, struct arena *a, struct str destination, 
 /* They arrived: those at or before upto that outbox_edus() gave. Inside a transaction. */
 enum err outbox_edus_done(struct store *st, struct str destination, int64_t upto) MUST_CHECK;
 
-/* When the destination's first joined member came into the room; ERR_NOT_FOUND: none is. */
+/* Since when the destination has had joined members in the room; ERR_NOT_FOUND: it has none. */
 enum err outbox_joined_since(
 	struct store *st, struct str room_id, struct str destination, int64_t *pos) MUST_CHECK;
-/* The newest event of ours; 0: none. */
-enum err outbox_last_local(struct store *st, int64_t *pos) MUST_CHECK;
-
 /*
  * Transactions that others sent us, so that a repeated one has no second effect: the last one
  * of each origin and device.

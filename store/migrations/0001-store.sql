@@ -172,11 +172,12 @@ CREATE TABLE membership_change (
 	PRIMARY KEY (user, pos, room)
 ) STRICT, WITHOUT ROWID;
 
--- One row is one server with joined members in one room, and how many.
+-- One row is one server with joined members in one room, how many, and since which position.
 CREATE TABLE room_server (
 	room INTEGER NOT NULL,
 	server INTEGER NOT NULL,
 	joined INTEGER NOT NULL,
+	since INTEGER NOT NULL,
 	PRIMARY KEY (room, server)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX room_server_server ON room_server (server);

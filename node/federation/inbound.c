@@ -1,0 +1,280 @@
+#include "node/federation/inbound.h"
+
+#include <stdlib.h>
+
+#include "node/base/alloc.h"
+#include "node/base/limits.h"
+#include "node/federation/sender.h"
+#include "node/federation/uri.h"
+
+#define LOG_MODULE "federation"
+
+struct inbound {
+	struct federation *f;
+	struct inbound_request *open;
+	size_t n_open;
+	struct log_limit refused;
+};
+
+static const char *const method_names[] = {
+	[TRANSPORT_GET] = "GET",
+	[TRANSPORT_PUT] = "PUT",
+	[TRANSPORT_POST] = "POST",
+	[TRANSPORT_DELETE] = "DELETE",
+};
+
+static const struct {
+	unsigned status;
+	const char *errcode;
+} errors[] = {
+#define X(name, http, errcode) [ERR_##name] = { http, errcode },
+	ERR_LIST(X)
+#undef X
+};
+
+struct inbound *inbound_new(struct federation *f)
+{
+	struct inbound *in = NEW(struct inbound);
+
+	in->f = f;
+	return in;
+}
+
+static void free_request(struct inbound_request *r)
+{
+	*r->link = r->next;
+	if (r->next)
+		r->next->link = r->link;
+	if (r->f)
+		r->f->inbound->n_open--;
+	buf_deinit(&r->reply);
+	arena_free(r->arena); /* r is in it */
+}
+
+static void respond(struct inbound_request *r, unsigned status, struct str body)
+{
+	if (r->in)
+		transport_respond(
+			r->in, &(struct transport_response){ .status = status, .body = body });
+	r->in = NULL;
+}
+
+void inbound_stop(struct inbound *in)
+{
+	for (struct inbound_request *r = in->open; r; r = r->next)
+		respond(r, 503,
+			STR("{\"errcode\":\"M_UNKNOWN\",\"error\":\"The server is "
+			    "stopping\"}"));
+}
+
+/* Those whose handlers are still at work stay, on a list of their own, until they answer. */
+void inbound_free(struct inbound *in)
+{
+	struct inbound_request *next;
+
+	if (!in)
+		return;
+	for (struct inbound_request *r = in->open; r; r = next) {
+		next = r->next;
+		if (r->status) {
+			store_durable_cancel(in->f->o.store, &r->durable);
+			free_request(r);
+			continue;
+		}
+		*r->link = r->next;
+		if (r->next)
+			r->next->link = r->link;
+		r->f = NULL;
+		r->next = NULL;
+		r->link = &r->next;
+	}
+	free(in);
+}
+
+size_t inbound_waiting(const struct inbound *in)
+{
+	return in->n_open;
+}
+
+/* ---- answering ---- */
+
+static void durable(struct store_waiter *w, enum err err)
+{
+	struct inbound_request *r = CONTAINER_OF(w, struct inbound_request, durable);
+
+	if (err)
+		respond(r, 503,
+			STR("{\"errcode\":\"M_UNKNOWN\",\"error\":\"It could not be "
+			    "stored\"}"));
+	else
+		respond(r, r->status, buf_str(&r->reply));
+	free_request(r);
+}
+
+static void finish(struct inbound_request *r, unsigned status)
+{
+	if (!r->in || !r->f) {
+		free_request(r);
+		return;
+	}
+	r->status = status;
+	r->durable = (struct store_waiter){ .fn = durable };
+	store_durable(r->f->o.store, &r->durable);
+}
+
+void inbound_reply(struct inbound_request *r, struct buf *body)
+{
+	buf_deinit(&r->reply);
+	r->reply = *body;
+	*body = (struct buf){ 0 };
+	finish(r, 200);
+}
+
+void inbound_reply_empty(struct inbound_request *r)
+{
+	buf_clear(&r->reply);
+	buf_put_z(&r->reply, "{}");
+	finish(r, 200);
+}
+
+void inbound_error_status(
+	struct inbound_request *r, unsigned status, const char *errcode, const char *text)
+{
+	struct jw w = jw_to(&r->reply);
+
+	buf_clear(&r->reply);
+	jw_obj(&w);
+	jw_kv_z(&w, "errcode", errcode);
+	jw_kv_z(&w, "error", str_is_utf8(str_of(text)) ? text : "");
+	jw_end(&w);
+	finish(r, status);
+}
+
+void inbound_error(struct inbound_request *r, enum err err)
+{
+	inbound_error_status(r, errors[err].status,
+		r->errcode ? r->errcode : errors[err].errcode,
+		r->why.text[0] ? r->why.text : err_name(err));
+}
+
+struct transport_incoming *inbound_take(struct inbound_request *r)
+{
+	struct transport_incoming *t = r->in;
+
+	r->in = NULL;
+	if (t)
+		t->arg = NULL;
+	free_request(r);
+	return t;
+}
+
+bool inbound_query(struct inbound_request *r, const char *name, struct str *out)
+{
+	return uri_query(r->arena, r->query, name, 0, out);
+}
+
+/* ---- dispatching ---- */
+
+/* The route of a path, or NULL; *known says if another method has one. */
+static const struct inbound_route *find_route(
+	struct inbound_request *r, struct str path, const char *method, bool *known)
+{
+	*known = false;
+	for (const struct inbound_route *route = inbound_routes; route->path; route++) {
+		if (!uri_match(r->arena, path, route->path, r->args, INBOUND_MAX_ARGS))
+			continue;
+		*known = true;
+		if (strcmp(route->method, method) == 0)
+			return route;
+	}
+	return NULL;
+}
+
+static enum err read_body(struct inbound_request *r)
+{
+	enum err err;
+
+	if (r->in->method != TRANSPORT_PUT && r->in->method != TRANSPORT_POST)
+		return ERR_OK;
+	err = json_parse_in(r->arena, r->in->body, &json_limits_peer, &r->body, &r->why);
+	if (err) {
+		r->errcode = err == ERR_MALFORMED ? "M_NOT_JSON" : NULL;
+		return err;
+	}
+	return json_is(r->body, JSON_OBJECT)
+		? ERR_OK
+		: err_set(&r->why, ERR_MALFORMED, "the body is not an object");
+}
+
+static size_t open_of(const struct inbound *in, struct str origin)
+{
+	size_t n = 0;
+
+	for (const struct inbound_request *r = in->open; r; r = r->next)
+		n += str_eq(r->origin, origin);
+	return n;
+}
+
+static struct inbound_request *request_new(struct inbound *in, struct transport_incoming *t)
+{
+	struct arena *arena = arena_new();
+	struct inbound_request *r = ARENA_NEW(arena, struct inbound_request);
+
+	r->f = in->f;
+	r->arena = arena;
+	r->origin = t->origin;
+	r->origin_node = (struct str){ (const char *)t->origin_node, t->origin_node ? 32 : 0 };
+	/* Handlers may outlive transport's request. */
+	r->origin = arena_str(arena, r->origin);
+	if (r->origin_node.n)
+		r->origin_node = arena_str(arena, r->origin_node);
+	r->sequence = t->sequence;
+	r->in = t;
+	t->arg = r;
+	t->on_abort = NULL;
+	r->next = in->open;
+	r->link = &in->open;
+	if (r->next)
+		r->next->link = &r->next;
+	in->open = r;
+	in->n_open++;
+	return r;
+}
+
+void inbound_request(void *arg, struct transport_incoming *t)
+{
+	struct inbound *in = arg;
+	struct inbound_request *r = request_new(in, t);
+	const struct inbound_route *route;
+	struct str path;
+	bool known;
+	enum err err;
+
+	if (!in->f->running) {
+		inbound_error_status(r, 503, "M_UNKNOWN", "The server is stopping");
+		return;
+	}
+	sender_peer_seen(in->f->sender, r->origin);
+	(void)str_cut(t->path, '?', &path, &r->query);
+	r->query = arena_str(r->arena, r->query);
+	if (open_of(in, r->origin) > LIMIT_PEER_IN_FLIGHT) {
+		inbound_error_status(r, 429, "M_LIMIT_EXCEEDED", "Too many requests at once");
+		return;
+	}
+	route = find_route(r, path, method_names[t->method], &known);
+	if (!route) {
+		inbound_error_status(r, known ? 405 : 404, "M_UNRECOGNIZED",
+			known ? "This path has no such method" : "No such endpoint");
+		return;
+	}
+	err = read_body(r);
+	if (!err)
+		err = route->handler(r);
+	if (!err)
+		return;
+	if (log_limit(&in->refused, clock_mono_ms(in->f->o.clock)))
+		log_info(in->f->o.log, "%s of %.*s refused: %s (%u more like it)",
+			route->operation, STR_FMT(r->origin),
+			r->why.text[0] ? r->why.text : err_name(err), in->refused.dropped);
+	inbound_error(r, err);
+}
