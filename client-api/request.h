@@ -27,6 +27,10 @@
 struct users;
 struct rooms;
 struct sync;
+struct typing;
+struct receipts;
+struct presence;
+struct push_rules;
 struct media;
 struct federation;
 struct transport;
@@ -67,6 +71,10 @@ struct api {
 	struct users *users;
 	struct rooms *rooms;
 	struct sync *sync;
+	struct typing *typing;
+	struct receipts *receipts;
+	struct presence *presence;
+	struct push_rules *push_rules;
 	struct media *media;
 	struct federation *federation;
 	struct transport *transport;

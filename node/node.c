@@ -28,8 +28,7 @@
 
 static void path_of(const struct node *n, const char *name, char out[PATH_BYTES])
 {
-	(void)snprintf(
-		out, PATH_BYTES, "%s/%s", config_get(&n->config, SET_DATA_DIR), name);
+	(void)snprintf(out, PATH_BYTES, "%s/%s", config_get(&n->config, SET_DATA_DIR), name);
 }
 
 static enum err open_identity(struct node *n, struct err_ctx *why)
@@ -39,7 +38,8 @@ static enum err open_identity(struct node *n, struct err_ctx *why)
 
 	/* A directory that isn't there holds no identity: it is not made by looking. */
 	if (!identity_file_exists(dir))
-		return err_set(why, ERR_NOT_FOUND, "%s holds no node: kith init makes one", dir);
+		return err_set(
+			why, ERR_NOT_FOUND, "%s holds no node: kith init makes one", dir);
 	err = data_dir_lock(dir, &n->lock, why);
 	if (!err)
 		err = identity_file_load(dir, &n->identity, why);
@@ -195,7 +195,10 @@ static enum err open_services(struct node *n, struct err_ctx *why)
 	open_rooms(n);
 	open_ephemeral(n);
 	open_sync(n);
-	return open_media(n, why);
+	err = open_media(n, why);
+	if (!err)
+		serve_api(n);
+	return err;
 }
 
 enum err node_open(const struct config *config, const struct log *log, struct node **out,
@@ -259,6 +262,7 @@ void node_close(struct node *n)
 		return;
 	serve_close(n); /* no new requests; those that wait are answered or dropped */
 	links_close(n);
+	serve_api_end(n);
 	free_services(n);
 	store_close(n->store);
 	links_free(n);

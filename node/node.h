@@ -17,7 +17,7 @@ struct control;
 struct federation;
 struct identity;
 struct inbox;
-struct listener;
+struct client_listener;
 struct loop_uv;
 struct lws_node;
 struct media;
@@ -25,6 +25,7 @@ struct presence;
 struct push_rules;
 struct receipts;
 struct rooms;
+struct router;
 struct store;
 struct sync;
 struct thumbnailer;
@@ -41,7 +42,7 @@ struct users;
 struct node {
 	struct config config;
 	struct log log;
-	int lock; /* of the data directory, -1: none */
+	int lock;         /* of the data directory, -1: none */
 	char *token_path; /* owned */
 
 	struct loop_uv *loop;
@@ -68,7 +69,10 @@ struct node {
 
 	/* From node_serve() on: what talks to clients. */
 	struct api api;
-	struct listener *listener;
+	struct api_ops api_ops;
+	struct str host_name;
+	struct router *router;
+	struct client_listener *listener;
 	struct control *control;
 	char listen_address[80];
 	char link_address[80];

@@ -8,8 +8,9 @@
 
 struct node;
 
-/* Fills n->api; called by serve_open(), or alone for calls in process. */
+/* Fills n->api and makes the router, which calls in process share with the listener. */
 void serve_api(struct node *n);
+void serve_api_end(struct node *n); /* no request is left */
 
 /* Binds the client listener and the control socket. */
 enum err serve_open(struct node *n, struct err_ctx *why) MUST_CHECK;
