@@ -36,18 +36,26 @@
 
 /* One line for each file with statements: the name in T_NAME and name_stmts. */
 #define STMT_TABLES(X) \
+	X(ACCOUNT, account) \
+	X(ACCOUNT_DATA, account_data) \
 	X(AUTH_CHAIN, auth_chain) \
+	X(BACKUP, backup) \
 	X(BATCH, batch) \
+	X(CROSS_SIGNING, cross_signing) \
+	X(DEVICE, device) \
+	X(DEVICE_LIST, device_list) \
 	X(EVENT, event) \
 	X(EVENT_READ, event_read) \
 	X(MEDIA, media) \
 	X(MEMBERSHIP, membership) \
 	X(NAME, name) \
 	X(OUTBOX, outbox) \
+	X(PROFILE, profile) \
 	X(RECEIPT, receipt) \
 	X(ROOM, room) \
 	X(STATE, state) \
 	X(STATE_GROUP, state_group) \
+	X(TO_DEVICE, to_device) \
 	X(USER_SETTING, user_setting)
 
 struct stmt_table {

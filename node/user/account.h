@@ -44,6 +44,9 @@ struct account_register {
 	struct account_device device;
 	bool inhibit_login;
 	bool is_admin; /* the very first account always is */
+	/* Empty: whoever calls has decided. Else it is used up: ERR_FORBIDDEN if it can't be.
+	 */
+	struct str registration_token;
 };
 
 /* Makes an account, and logs in unless inhibit_login. No registration rule is asked: that was
@@ -65,8 +68,7 @@ void account_login(struct users *u, struct str user, struct str password,
 void account_check_password(
 	struct users *u, struct str user_id, struct str password, struct account_call *c);
 
-/* session NULL for the rest of the node (kith register): by user id alone. except: the session
- * that stays, 0 for none. */
+/* except_device: nid of the device that stays logged in, 0 for none. ERR_NOT_FOUND. */
 void account_set_password(struct users *u, struct str user_id, struct str password,
 	bool logout_devices, int64_t except_device, struct account_call *c);
 

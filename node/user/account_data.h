@@ -40,7 +40,7 @@ enum err account_data_tag_put(struct users *u, int64_t account, struct str room_
 	struct str tag, const struct json *content, struct err_ctx *why) MUST_CHECK;
 enum err account_data_tag_delete(struct users *u, int64_t account, struct str room_id,
 	struct str tag, struct err_ctx *why) MUST_CHECK;
-/* For a room upgrade: tags and push-relevant room data of the old room for all our users. */
+/* For a room upgrade: the tags of the old room. */
 enum err account_data_copy_room(struct users *u, struct str user_id, struct str from_room,
 	struct str to_room) MUST_CHECK;
 

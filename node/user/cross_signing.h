@@ -29,6 +29,11 @@ enum err cross_signing_signatures(struct users *u, const struct user_caller *who
 enum err cross_signing_get(struct users *u, struct arena *a, struct str user_id,
 	struct str usage, struct str viewer, struct str *json) MUST_CHECK;
 
+/* A master key's text as the viewer may see it: with what the viewer's own user-signing key
+ * says. json and *out are in a. */
+enum err cross_signing_view(struct users *u, struct arena *a, struct str user_id,
+	struct str public_key, struct str json, struct str viewer, struct str *out) MUST_CHECK;
+
 /* A key of another server's user as that server gave it; shape is checked here, an object of
  * the wrong shape or user is ERR_MALFORMED. */
 enum err cross_signing_put_remote(struct users *u, struct str user_id, struct str usage,

@@ -26,4 +26,7 @@ enum err device_list_changes(struct users *u, struct arena *a, struct str user_i
 enum err device_list_changed(
 	struct users *u, struct str user_id, struct str device_id) MUST_CHECK;
 
+/* Only the note in the stream, of any user. Inside a transaction. */
+enum err device_list_note(struct users *u, struct str user_id) MUST_CHECK;
+
 #endif

@@ -14,6 +14,8 @@
 
 #include "node/user/users.h"
 
+#define UIA_TOKEN_CHARS 64
+
 enum uia_stage { UIA_PASSWORD, UIA_DUMMY, UIA_REGISTRATION_TOKEN, N_UIA_STAGES };
 
 struct uia_flow {
@@ -43,6 +45,8 @@ struct uia_call {
 		struct uia_call *c, enum uia_outcome outcome, enum err err, struct str reply);
 	void *arg;
 	struct err_ctx why;
+	/* The registration token that was given, or empty; the account's maker uses it up. */
+	char registration_token[UIA_TOKEN_CHARS + 1];
 };
 
 /* Everything in q is copied or used before it returns. */
