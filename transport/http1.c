@@ -83,6 +83,8 @@ enum http1_result http1_scan(
 	struct http1_scan *s, struct str in, size_t *used, unsigned *status)
 {
 	assert(s->at <= in.n);
+	if (str_eq(in, STR("\r")))
+		return HTTP1_MORE; /* half of an empty line, which the caller skips */
 	while (s->at < in.n) {
 		const char *nl = memchr(in.p + s->at, '\n', in.n - s->at);
 		if (!nl) {
