@@ -9,13 +9,14 @@ enum { Q_PUT, Q_GET, Q_USER, Q_ROOM_ALL, Q_ROOM_SINCE, Q_ROOMS, N_Q };
 #define COLUMNS \
 	"u.text, p.is_private, p.thread_id, p.event_id, p.event_pos, p.ts, p.pos" \
 	" FROM receipt p JOIN name u ON u.nid = p.user"
-#define THIS_ROOM "p.room = (SELECT nid FROM room WHERE room_id = ?1)"
+#define THIS_ROOM "p.room = (SELECT nid FROM name WHERE text = ?1)"
 #define VISIBLE   "(p.is_private = 0 OR p.user = ?4)"
 
 static const char *const sql[N_Q] = {
 	[Q_PUT] = "INSERT INTO receipt (room, user, is_private, thread_id, event_id, event_pos,"
 		  " ts, pos) SELECT nid, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM room"
-		  " WHERE room_id = ?1 ON CONFLICT (room, user, is_private, thread_id)"
+		  " WHERE nid = (SELECT nid FROM name WHERE text = ?1)"
+		  " ON CONFLICT (room, user, is_private, thread_id)"
 		  " DO UPDATE SET event_id = ?5, event_pos = ?6, ts = ?7, pos = ?8",
 	[Q_GET] = "SELECT " COLUMNS " WHERE " THIS_ROOM " AND p.user = ?2 AND p.is_private = ?3"
 		  " AND p.thread_id = ?4",
@@ -25,7 +26,7 @@ static const char *const sql[N_Q] = {
 	[Q_ROOM_SINCE] =
 		"SELECT " COLUMNS " WHERE +" THIS_ROOM " AND p.pos > ?2 AND p.pos <= ?3"
 		" AND " VISIBLE " ORDER BY p.event_id",
-	[Q_ROOMS] = "SELECT DISTINCT r.room_id FROM receipt p JOIN room r ON r.nid = p.room"
+	[Q_ROOMS] = "SELECT DISTINCT r.text FROM receipt p JOIN name r ON r.nid = p.room"
 		    " WHERE p.pos > ?1 AND p.pos <= ?2",
 };
 

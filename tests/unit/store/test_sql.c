@@ -18,8 +18,12 @@ static const struct {
 	/* Forgetting a whole room, once in its life. */
 	{ "room", "DELETE FROM event" },
 	{ "room", "DELETE FROM membership_change" },
-	/* How much the cache of remote media holds, before it is evicted from. */
-	{ "media", "sum(size) FROM media WHERE server" },
+	/* How much the media cache holds, and the walk along an index to its oldest. */
+	{ "media", "FROM media WHERE server <> '') + (SELECT" },
+	{ "media", "ORDER BY m.used_ts LIMIT 1" },
+	{ "media", "ORDER BY used_ts LIMIT 1" },
+	/* Every destination there is, at the start. */
+	{ "outbox", "UNION SELECT server FROM room_server WHERE joined > 0) s" },
 };
 
 static bool may_scan(const char *table, const char *sql)
