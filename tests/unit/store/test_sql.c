@@ -24,6 +24,11 @@ static const struct {
 	{ "media", "ORDER BY used_ts LIMIT 1" },
 	/* Every destination there is, at the start. */
 	{ "outbox", "UNION SELECT server FROM room_server WHERE joined > 0) s" },
+	/* Accounts are few: all are counted, and searched for a part of a name. */
+	{ "account", "SELECT count(*) FROM account" },
+	{ "profile", "FROM account a" },
+	/* Cleaning up after people whom nobody shares a room with any more. */
+	{ "device_list", "SELECT r.user_id FROM remote_user r WHERE NOT EXISTS" },
 };
 
 static bool may_scan(const char *table, const char *sql)
@@ -34,11 +39,30 @@ static bool may_scan(const char *table, const char *sql)
 	return false;
 }
 
+/* A subquery's result, which was found before: "SCAN u" after "CO-ROUTINE u". */
+static bool is_result(const char *detail, const char *results)
+{
+	char name[40];
+
+	(void)snprintf(name, sizeof(name), " %.30s ", detail + strlen("SCAN "));
+	return strstr(results, name) != NULL;
+}
+
+static void note_result(const char *detail, char *results, size_t size)
+{
+	size_t n = strlen(results);
+	const char *name = strchr(detail, ' ');
+
+	if (strncmp(detail, "CO-ROUTINE", 10) == 0 || strncmp(detail, "MATERIALIZE", 11) == 0)
+		(void)snprintf(results + n, size - n, "%s ", name);
+}
+
 /* True if all is well; else says what isn't. */
 static bool check_plan(sqlite3 *db, const char *table, const char *sql)
 {
 	bool ok = true;
 	char text[8192];
+	char results[400] = "";
 	sqlite3_stmt *q;
 
 	(void)snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", sql);
@@ -50,9 +74,10 @@ static bool check_plan(sqlite3 *db, const char *table, const char *sql)
 		const char *detail = (const char *)sqlite3_column_text(q, 3);
 
 		/* What json_each and VALUES bring with the statement is no table. */
-		if (strncmp(detail, "SCAN", 4) != 0 || strstr(detail, "VIRTUAL TABLE") ||
-			strstr(detail, "CONSTANT ROW") || strstr(detail, "SCAN (subquery") ||
-			strstr(detail, "SCAN SUBQUERY"))
+		note_result(detail, results, sizeof(results));
+		if (strncmp(detail, "SCAN", 4) != 0 || is_result(detail, results) ||
+			strstr(detail, "VIRTUAL TABLE") || strstr(detail, "CONSTANT ROW") ||
+			strstr(detail, "SCAN (subquery") || strstr(detail, "SCAN SUBQUERY"))
 			continue;
 		if (may_scan(table, sql))
 			continue;
