@@ -14,5 +14,11 @@ extern const struct route *const routes_all[];
 
 /* The arrays, each ended by a zeroed route. */
 extern const struct route basics_routes[];
+extern const struct route room_create_routes[];
+extern const struct route room_directory_routes[];
+extern const struct route room_membership_routes[];
+extern const struct route room_read_routes[];
+extern const struct route room_send_routes[];
+extern const struct route room_state_routes[];
 
 #endif

@@ -22,6 +22,9 @@ struct room_format {
 	/* Children that this reader may not see are not bundled. NULL: relations are left out.
 	 */
 	struct room_viewer *viewer;
+
+	/* Private to format.c. */
+	bool no_threads;
 };
 
 /* Writes one event as a value. ERR_IO, ERR_CORRUPT (what was written is then no whole value).

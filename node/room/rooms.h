@@ -20,6 +20,7 @@
 #include "node/core/event.h"
 #include "node/core/sign.h"
 #include "node/room/ops.h"
+#include "node/user/remote.h"
 
 #include <stdbool.h>
 
@@ -62,11 +63,11 @@ enum err rooms_servers(struct rooms *r, struct str room_id,
  * unknown room. */
 bool rooms_server_allowed(struct rooms *r, struct str room_id, struct str server);
 
-/* A user of ours changed name or picture: their joined rooms get a new m.room.member. Rooms
- * that refuse are skipped. */
-enum err rooms_profile_changed(struct rooms *r, struct str user_id) MUST_CHECK;
-
-/* A user of ours is gone for good: leaves every room, rejects every invite. */
-enum err rooms_user_deactivated(struct rooms *r, struct str user_id) MUST_CHECK;
+/*
+ * What users ask of rooms (node/user/remote.h); arg is the struct rooms. A changed name or
+ * picture becomes a new m.room.member in each joined room, rooms that refuse are skipped; who
+ * is gone for good leaves every room and rejects every invite. Inside the caller's transaction.
+ */
+extern const struct user_room_ops rooms_user_ops;
 
 #endif

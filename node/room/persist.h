@@ -1,0 +1,33 @@
+/*
+ * persist: the one way by which an event enters the store.
+ *
+ * Whoever calls this has checked the event; what follows from it is done here: its state
+ * groups, the room's ends and current state, redactions. Inside a store transaction.
+ */
+#ifndef KITH_ROOM_PERSIST_H
+#define KITH_ROOM_PERSIST_H
+
+#include "node/room/room.h"
+
+struct room_persist {
+	/* In. */
+	const struct event *event;
+	unsigned flags;       /* enum store_event_flags */
+	int64_t before;       /* state group before it; 0: the empty state, or an outlier's */
+	bool known;           /* it is stored as an outlier */
+	struct str device_id; /* of a local sender, with the transaction id; or empty */
+	struct str txn_id;
+
+	/* Out. */
+	int64_t nid;
+	int64_t pos;
+	int64_t after;
+};
+
+enum err room_persist(struct rooms *r, struct room *room, struct room_persist *p) MUST_CHECK;
+
+/* The current state is this group from now on (at pos; 0: a new one). */
+enum err room_current_set(
+	struct rooms *r, struct room *room, int64_t group, int64_t pos) MUST_CHECK;
+
+#endif
