@@ -20,7 +20,8 @@ bool endpoint_from_address(struct endpoint *e, const struct gate_addr *a)
 	*e = (struct endpoint){ .type = ENDPOINT_ADDRESS, .port = a->port };
 	if (a->port == 0 || (a->n != 4 && a->n != 16))
 		return false;
-	return inet_ntop(a->n == 4 ? AF_INET : AF_INET6, a->ip, e->host, sizeof(e->host)) != NULL;
+	return inet_ntop(a->n == 4 ? AF_INET : AF_INET6, a->ip, e->host, sizeof(e->host)) !=
+		NULL;
 }
 
 static bool host_ok(struct str host)

@@ -35,8 +35,8 @@ void endpoint_text(const struct endpoint *e, char *out);
 
 /* type u8, len u8, value. */
 void endpoint_put(const struct endpoint *e, struct buf *out);
-/* Reads one; *known is false for a type that we can't dial (tcp of ZeroMQ, onion) or a value that
- * breaks its type's rules: skipped by who reads. w is bad if it is cut. */
+/* Reads one; *known is false for a type that we can't dial (tcp of ZeroMQ, onion) or a value
+ * that breaks its type's rules: skipped by who reads. w is bad if it is cut. */
 void endpoint_get(struct wire *w, struct endpoint *out, bool *known);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);

@@ -2,8 +2,8 @@
  * gate: how many strangers may be at the door (overlay.md section 4, "Cookies").
  *
  * Counts half-open handshakes, in all and for each /24 (IPv4) or /56 (IPv6); above the limits a
- * first message gets a stateless RETRY with a cookie, and while the door stays crowded the cookie
- * costs work. A handshake of a known contact leaves the gate once its first message was
+ * first message gets a stateless RETRY with a cookie, and while the door stays crowded the
+ * cookie costs work. A handshake of a known contact leaves the gate once its first message was
  * read, so strangers can't keep contacts out.
  */
 #ifndef KITH_TRANSPORT_GATE_H
@@ -13,12 +13,12 @@
 #include "node/base/str.h"
 #include "transport/hello.h"
 
-#define GATE_HALF_OPEN        256 /* connections without a finished handshake */
-#define GATE_COOKIE_FROM      64
-#define GATE_COOKIE_FROM_NET  8
-#define GATE_CROWDED          192
-#define GATE_DIFFICULTY_MAX   20
-#define GATE_SECRET_MS        120000
+#define GATE_HALF_OPEN       256 /* connections without a finished handshake */
+#define GATE_COOKIE_FROM     64
+#define GATE_COOKIE_FROM_NET 8
+#define GATE_CROWDED         192
+#define GATE_DIFFICULTY_MAX  20
+#define GATE_SECRET_MS       120000
 
 struct gate_net {
 	unsigned char prefix[8];
@@ -60,8 +60,8 @@ void gate_cookie(struct gate *g, uint64_t now_ms, const struct gate_addr *from,
 bool gate_check(struct gate *g, uint64_t now_ms, const struct gate_addr *from,
 	const unsigned char open[OPEN_LEN], const unsigned char nonce[COOKIE_NONCE]);
 
-/* The other side's work: a nonce such that H(cookie, nonce) starts with so many zero bits. At most
- * 2^22 tries; false if none fits or the difficulty is above GATE_DIFFICULTY_MAX. */
+/* The other side's work: a nonce such that H(cookie, nonce) starts with so many zero bits. At
+ * most 2^22 tries; false if none fits or the difficulty is above GATE_DIFFICULTY_MAX. */
 bool gate_solve(const unsigned char cookie[COOKIE_LEN], uint8_t difficulty,
 	unsigned char nonce[COOKIE_NONCE]);
 

@@ -128,12 +128,13 @@ static bool parse_tlvs(struct wire *w, struct hello *h)
 		else
 			h->epoch = value;
 	}
-	return wire_done(w) && (h->observed.n == 0 || h->observed.n == 6 || h->observed.n == 18) &&
+	return wire_done(w) &&
+		(h->observed.n == 0 || h->observed.n == 6 || h->observed.n == 18) &&
 		(h->epoch.n == 0 || h->epoch.n == EPOCH_LEN);
 }
 
-enum err hello_parse(struct str bytes, const unsigned char rs[32], struct hello *out,
-	struct err_ctx *why)
+enum err hello_parse(
+	struct str bytes, const unsigned char rs[32], struct hello *out, struct err_ctx *why)
 {
 	struct wire w = wire_of(bytes);
 	struct hello h = { 0 };

@@ -4,9 +4,10 @@
  * OPEN, REPLY and RETRY travel in the clear around the Noise messages; HELLO travels inside
  * them and carries the certificate.
  *
- * HELLO TLVs beyond overlay.md's 1 to 5: 6 is the user id of the node's owner (so that a pairing
- * tells both people whom to write to), 7 the session epoch (8 random bytes: a peer that says the
- * same one as before still has the session's state, and the session goes on over the new link).
+ * HELLO TLVs beyond overlay.md's 1 to 5: 6 is the user id of the node's owner (so that a
+ * pairing tells both people whom to write to), 7 the session epoch (8 random bytes: a peer that
+ * says the same one as before still has the session's state, and the session goes on over the
+ * new link).
  */
 #ifndef KITH_TRANSPORT_HELLO_H
 #define KITH_TRANSPORT_HELLO_H
@@ -73,9 +74,9 @@ struct hello {
 
 /* Appends. */
 void hello_encode(const struct hello *h, struct buf *out);
-/* Everything in out is borrowed from bytes. The certificate is checked (cert_parse), and that its
- * node key is the Noise static key rs. An owner that isn't a user of the certified identity is
- * ERR_MALFORMED. */
+/* Everything in out is borrowed from bytes. The certificate is checked (cert_parse), and that
+ * its node key is the Noise static key rs. An owner that isn't a user of the certified identity
+ * is ERR_MALFORMED. */
 enum err hello_parse(struct str bytes, const unsigned char rs[32], struct hello *out,
 	struct err_ctx *why) MUST_CHECK;
 

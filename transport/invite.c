@@ -61,7 +61,8 @@ static enum err get_text(struct str text, struct buf *out, struct err_ctx *why)
 	text = str_trim(text);
 	if (str_cut(text, '#', &head, &rest))
 		text = rest;
-	if (text.n > INVITE_TEXT_MAX || text.n < 6 || !str_eq_nocase(str_head(text, 5), STR("kith:")))
+	if (text.n > INVITE_TEXT_MAX || text.n < 6 ||
+		!str_eq_nocase(str_head(text, 5), STR("kith:")))
 		return err_set(why, ERR_MALFORMED, "an invite begins with kith:1");
 	if (text.p[5] != '1')
 		return err_set(why, ERR_MALFORMED,

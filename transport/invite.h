@@ -1,10 +1,11 @@
 /*
  * invite: how two people's nodes meet (overlay.md, section 5).
  *
- * `kith:1` and base32 of: version u8=1, flags u8, inviter identity 32, node 32, secret 16, expiry u32
- * minutes since 1970, endpoints count u8 (<=3) x {type, len, value}, homes count u8 (<=2) x {node
- * key 32, endpoint}, TLVs, check H4 of all before. Whoever holds the text may pair, once or until
- * it expires; the secret itself never travels: both sides derive the key and the id from it.
+ * `kith:1` and base32 of: version u8=1, flags u8, inviter identity 32, node 32, secret 16,
+ * expiry u32 minutes since 1970, endpoints count u8 (<=3) x {type, len, value}, homes count u8
+ * (<=2) x {node key 32, endpoint}, TLVs, check H4 of all before. Whoever holds the text may
+ * pair, once or until it expires; the secret itself never travels: both sides derive the key
+ * and the id from it.
  */
 #ifndef KITH_TRANSPORT_INVITE_H
 #define KITH_TRANSPORT_INVITE_H
@@ -40,8 +41,8 @@ struct invite {
 /* Upper case, so that a QR code can use its alphanumeric mode. */
 void invite_encode(const struct invite *v, struct buf *text);
 
-/* Takes either case, blanks around, and any link whose fragment is the invite. ERR_MALFORMED with
- * a text for the person who pasted it. */
+/* Takes either case, blanks around, and any link whose fragment is the invite. ERR_MALFORMED
+ * with a text for the person who pasted it. */
 enum err invite_parse(struct str text, struct invite *out, struct err_ctx *why) MUST_CHECK;
 
 void invite_psk(const unsigned char secret[INVITE_SECRET], unsigned char psk[32]);

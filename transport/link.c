@@ -193,8 +193,8 @@ bool frame_next(struct str *rest, uint8_t *type, struct str *body, bool *bad)
 	return true;
 }
 
-/* PAD up to the next of a few sizes, so that sizes say little. A PAD takes two bytes at least, and
- * none is 130 bytes long (its length needs a second byte from 128 on). */
+/* PAD up to the next of a few sizes, so that sizes say little. A PAD takes two bytes at least,
+ * and none is 130 bytes long (its length needs a second byte from 128 on). */
 static void pad(struct buf *plain)
 {
 	static const size_t sizes[] = { 64, 128, 256, 512, 1024 };
@@ -492,7 +492,8 @@ static void send_retry(struct link *l, uint64_t now_ms)
 }
 
 /* False: the message was answered with a RETRY, or is not worth an answer. */
-static bool past_gate(struct link *l, uint64_t now_ms, const struct open *open, struct str *rest)
+static bool past_gate(
+	struct link *l, uint64_t now_ms, const struct open *open, struct str *rest)
 {
 	struct str nonce = str_head(*rest, COOKIE_NONCE);
 
@@ -566,7 +567,8 @@ static void got_open(struct link *l, uint64_t now_ms, struct str message)
 	struct str rest = str_skip(message, OPEN_LEN);
 
 	if (open_parse(str_head(message, OPEN_LEN), &open) != ERR_OK ||
-		open.lowest > HELLO_VERSION || open.highest < HELLO_VERSION || open.flags != 0) {
+		open.lowest > HELLO_VERSION || open.highest < HELLO_VERSION ||
+		open.flags != 0) {
 		go_silent(l, now_ms);
 		return;
 	}

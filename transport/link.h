@@ -1,15 +1,16 @@
 /*
  * link: one encrypted link between two neighbours (overlay.md, section 4).
  *
- * A pure state machine over messages: a carrier (transport/link_ws.h, a pipe in a test) gives it
- * what came in and takes what goes out, one message each. Time comes as an argument; chance, keys
- * and decisions from struct link_ops. Nothing here allocates by a stranger's wish but one record.
+ * A pure state machine over messages: a carrier (transport/link_ws.h, a pipe in a test) gives
+ * it what came in and takes what goes out, one message each. Time comes as an argument; chance,
+ * keys and decisions from struct link_ops. Nothing here allocates by a stranger's wish but one
+ * record.
  *
  *   initiator  OPENING --REPLY, msg 2--> UP
  *   responder  WAITING --OPEN, msg 1--> DECIDING --admitted--> CONFIRMING --first record--> UP
  *              (XX: WAITING -> PROVING --msg 3--> DECIDING -> UP)
- *   either     UP --BYE--> CLOSING --1 s--> DEAD;   bad record tag, silence, carrier lost --> DEAD
- *   responder  what it doesn't know or want: SILENT, nothing sent, DEAD after 0 to 2 s
+ *   either     UP --BYE--> CLOSING --1 s--> DEAD;   bad record tag, silence, carrier lost -->
+ * DEAD responder  what it doesn't know or want: SILENT, nothing sent, DEAD after 0 to 2 s
  *
  * A responder is UP only when a first record has proven that the initiator is alive: a recorded
  * message 1 played again gets a message 2 and no more.
@@ -43,11 +44,11 @@ enum link_frame {
 };
 
 enum link_bye {
-	BYE_CLOSING = 0,   /* shutting down, or no longer wanted */
-	BYE_REPLACED = 1,  /* another link to the same node stays */
-	BYE_STRIKES = 2,   /* too many mistakes */
-	BYE_UNKNOWN = 3,   /* a frame type that must be known */
-	BYE_REVOKED = 4,   /* the certificate is revoked or blocked */
+	BYE_CLOSING = 0,  /* shutting down, or no longer wanted */
+	BYE_REPLACED = 1, /* another link to the same node stays */
+	BYE_STRIKES = 2,  /* too many mistakes */
+	BYE_UNKNOWN = 3,  /* a frame type that must be known */
+	BYE_REVOKED = 4,  /* the certificate is revoked or blocked */
 };
 
 enum link_state {
@@ -62,10 +63,10 @@ enum link_state {
 	LINK_DEAD,
 };
 
-#define LINK_OPENING_MS    10000
-#define LINK_CLOSING_MS    1000
-#define LINK_SILENT_MAX_MS 2000
-#define LINK_PING_MS       60000
+#define LINK_OPENING_MS         10000
+#define LINK_CLOSING_MS         1000
+#define LINK_SILENT_MAX_MS      2000
+#define LINK_PING_MS            60000
 #define LINK_PING_MOBILE_MS     30000
 #define LINK_PING_MOBILE_MAX_MS 600000
 #define LINK_PING_IDLE_WAIT_MS  5000 /* for the answer; two missed ones are the end */
@@ -85,8 +86,10 @@ struct link_ops {
 	void (*up)(struct link *l);
 	/* A frame that isn't the link's own; body borrowed. ERR_MALFORMED: one strike. */
 	enum err (*frame)(struct link *l, uint8_t type, struct str body);
-	/* Room for max bytes of frames: append whole ones, or nothing. *bulk: not interactive. */
-	void (*pull)(struct link *l, uint64_t now_ms, size_t max, struct buf *frames, bool *bulk);
+	/* Room for max bytes of frames: append whole ones, or nothing. *bulk: not interactive.
+	 */
+	void (*pull)(
+		struct link *l, uint64_t now_ms, size_t max, struct buf *frames, bool *bulk);
 	/* Something is to be sent, or a timer changed: ask link_output() and link_next_ms(). */
 	void (*wake)(struct link *l);
 	/* So many strikes for the peer (overlay.md, section 13). */
@@ -157,8 +160,8 @@ uint64_t link_bytes_out(const struct link *l);
 /* Appends one frame. */
 void frame_put(struct buf *out, uint8_t type, struct str body);
 
-/* Walks the frames of a record's plaintext: true and the next frame, or false at the end or with
- * *bad set. */
+/* Walks the frames of a record's plaintext: true and the next frame, or false at the end or
+ * with *bad set. */
 bool frame_next(struct str *rest, uint8_t *type, struct str *body, bool *bad);
 
 #endif

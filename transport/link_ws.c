@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <libwebsockets.h>
-#include <uv.h>
 
 #include "node/base/alloc.h"
 #include "transport/listener.h"
@@ -24,7 +23,7 @@
 struct ws_conn {
 	struct link_ws *ws;
 	struct ws_conn *prev, *next;
-	struct lws *wsi; /* NULL when lws has let go */
+	struct lws *wsi;               /* NULL when lws has let go */
 	const struct ws_conn_ops *ops; /* NULL when the owner has let go */
 	void *arg;
 	struct buf in;
@@ -210,8 +209,7 @@ static const struct lws_protocols protocols[] = {
 /* Zeros: no ws pings and no hang-up of idle links; the links' own keepalive does that. */
 static const lws_retry_bo_t no_pings;
 
-enum err link_ws_new(
-	const struct link_ws_options *o, struct link_ws **out, struct err_ctx *why)
+enum err link_ws_new(const struct link_ws_options *o, struct link_ws **out, struct err_ctx *why)
 {
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -255,11 +253,11 @@ static void on_accepted(void *arg, int fd, const char *address, bool loopback)
 	c->failed.fn = on_failed;
 }
 
-static enum err listen_on(struct link_ws *ws, size_t at, const char *host, uint16_t port,
-	struct err_ctx *why)
+static enum err listen_on(
+	struct link_ws *ws, size_t at, const char *host, uint16_t port, struct err_ctx *why)
 {
 	const struct listener_options o = {
-		.uv = lws_uv_getloop(ws->o.lws, 0),
+		.uv = ws->o.uv,
 		.loop = ws->o.loop,
 		.host = host,
 		.port = port,

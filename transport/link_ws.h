@@ -1,9 +1,10 @@
 /*
  * link_ws: links over WebSocket (overlay.md section 4, "ws/wss"; stack.md 2 to 5).
  *
- * Carries messages, knows nothing of what is in them. One vhost of the node's lws context, fed by
- * listeners of its own; subprotocol kith.1, path /_kith/link, binary only, no extensions, no ws
- * pings. A request that carries Origin comes from a web page and is refused. Loop thread alone.
+ * Carries messages, knows nothing of what is in them. One vhost of the node's lws context, fed
+ * by listeners of its own; subprotocol kith.1, path /_kith/link, binary only, no extensions, no
+ * ws pings. A request that carries Origin comes from a web page and is refused. Loop thread
+ * alone.
  */
 #ifndef KITH_TRANSPORT_LINK_WS_H
 #define KITH_TRANSPORT_LINK_WS_H
@@ -18,6 +19,7 @@
 struct link_ws;
 struct lws_context;
 struct ws_conn;
+struct uv_loop_s;
 
 struct ws_conn_ops {
 	/* The connection stands: messages may go. */
@@ -25,13 +27,14 @@ struct ws_conn_ops {
 	void (*message)(void *arg, struct str message);
 	/* May write: append one message, or say that there is none. */
 	bool (*output)(void *arg, struct buf *message);
-	/* It is gone, or never came up; conn is no more after this. Never from inside a call of the
-	 * owner's, and not after ws_conn_close(). */
+	/* It is gone, or never came up; conn is no more after this. Never from inside a call of
+	 * the owner's, and not after ws_conn_close(). */
 	void (*closed)(void *arg, const char *why);
 };
 
 struct link_ws_options {
 	struct lws_context *lws;
+	struct uv_loop_s *uv;
 	struct loop *loop;
 	/* A connection came. Sets *ops and *arg; false: not wanted. */
 	bool (*accepted)(void *arg, struct ws_conn *conn, const struct gate_addr *from,

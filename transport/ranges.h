@@ -21,8 +21,8 @@ struct ranges {
 
 bool ranges_has(const struct ranges *s, uint64_t v);
 
-/* Adds [from, to). When the set is full the lowest run is given up first: true unless it was what
- * came in. */
+/* Adds [from, to). When the set is full the lowest run is given up first: true unless it was
+ * what came in. */
 bool ranges_add(struct ranges *s, uint64_t from, uint64_t to);
 
 /* The end of the run that begins at or before `at` and reaches it; `at` itself if none does. */

@@ -44,7 +44,8 @@ void response_put(const struct response_head *h, struct buf *out)
 	wire_put_varint(out, h->length);
 }
 
-/* A reader that ran out of bytes and one that met nonsense look alike; only the length tells. */
+/* A reader that ran out of bytes and one that met nonsense look alike; only the length tells.
+ */
 static enum err incomplete(struct str bytes)
 {
 	return bytes.n < REQUEST_HEAD_MAX ? ERR_LIMIT : ERR_MALFORMED;

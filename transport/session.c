@@ -7,11 +7,11 @@
 #include "node/base/alloc.h"
 #include "transport/session_int.h"
 
-#define KIND_DATA     2
-#define REPLAY_WINDOW 1024
+#define KIND_DATA      2
+#define REPLAY_WINDOW  1024
 #define ACK_ROOM(runs) (1 + 10 + 10 + 2 + (runs)*20 + 10)
-#define CONTROL_ROOM  32 /* the most that a frame of a few varints takes */
-#define NEVER         UINT64_MAX
+#define CONTROL_ROOM   32 /* the most that a frame of a few varints takes */
+#define NEVER          UINT64_MAX
 
 struct session *session_new(const struct session_ops *ops, void *arg, bool lower)
 {
@@ -143,8 +143,7 @@ static void ack_range(struct session *s, uint64_t from, uint64_t to)
 	while (i < s->n_sent && s->sent[i].number < to) {
 		struct sent acked = s->sent[i];
 
-		memmove(&s->sent[i], &s->sent[i + 1],
-			(s->n_sent - i - 1) * sizeof(s->sent[0]));
+		memmove(&s->sent[i], &s->sent[i + 1], (s->n_sent - i - 1) * sizeof(s->sent[0]));
 		s->n_sent--;
 		if (!acked.lost)
 			s->live_sent--;
@@ -204,7 +203,8 @@ void session_path_up(struct session *s)
 
 /* ---- frames that came ---- */
 
-/* The stream a frame is about: *out NULL if it is over. Opens those of the peer that are new. */
+/* The stream a frame is about: *out NULL if it is over. Opens those of the peer that are new.
+ */
 static enum err stream_of(struct session *s, uint64_t id, struct stream **out)
 {
 	bool ours = (id % 2 == 0) == s->lower;
@@ -358,8 +358,8 @@ static enum err input_frame(struct session *s, struct wire *w, bool *eliciting)
 	return ERR_MALFORMED;
 }
 
-/* The full number of a packet from its low bytes: the one nearest to what is expected (RFC 9000,
- * appendix A.3). */
+/* The full number of a packet from its low bytes: the one nearest to what is expected (RFC
+ * 9000, appendix A.3). */
 static uint64_t full_number(const struct session *s, uint64_t low, unsigned bytes)
 {
 	uint64_t expected = s->seen.n ? s->seen.r[s->seen.n - 1].to : 0;

@@ -1,18 +1,19 @@
 /*
- * session: streams between two nodes, acknowledged and with flow control (overlay.md, section 10).
+ * session: streams between two nodes, acknowledged and with flow control (overlay.md, section
+ * 10).
  *
- * A pure state machine over packets. DIRECT alone so far: packets ride in a link's frames, under the
- * link's keys, in order and without loss; so there are no timers for loss and no congestion
- * window. What is lost is what was under way when a link died: session_path_up() sends
- * again what the peer hasn't acknowledged, and the streams go on over the new link.
+ * A pure state machine over packets. DIRECT alone so far: packets ride in a link's frames,
+ * under the link's keys, in order and without loss; so there are no timers for loss and no
+ * congestion window. What is lost is what was under way when a link died: session_path_up()
+ * sends again what the peer hasn't acknowledged, and the streams go on over the new link.
  *
- * Without a handshake of its own a DIRECT session has no initiator: the node with the lower node
- * key opens even streams, the other odd ones. Numbers of stream ids are used in order.
+ * Without a handshake of its own a DIRECT session has no initiator: the node with the lower
+ * node key opens even streams, the other odd ones. Numbers of stream ids are used in order.
  *
- * Packet (inside frame DIRECT, without a tag): byte 0 as in overlay.md, number, frames. The fields
- * that overlay.md leaves open, all varints: ACK {largest, delay in ms, runs n, length of the first
- * run minus 1, (n-1) x {gap minus 1, length minus 1}, congestion count}; lengths before the bytes of
- * RECORD, IDDOC and CLOSE's text.
+ * Packet (inside frame DIRECT, without a tag): byte 0 as in overlay.md, number, frames. The
+ * fields that overlay.md leaves open, all varints: ACK {largest, delay in ms, runs n, length of
+ * the first run minus 1, (n-1) x {gap minus 1, length minus 1}, congestion count}; lengths
+ * before the bytes of RECORD, IDDOC and CLOSE's text.
  *
  * Callbacks come from inside the calls below; they may call anything but session_free().
  */
@@ -25,13 +26,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SESSION_STREAMS       64
-#define SESSION_WINDOW        (1024 * 1024)
-#define STREAM_WINDOW         (256 * 1024)
-#define STREAM_WINDOW_MAX     (8 * 1024 * 1024)
-#define SESSION_ACK_MS        20
-#define SESSION_UNACKED_MAX   1024 /* packets under way */
-#define SESSION_DOC_MAX       6144 /* RECORD and IDDOC */
+#define SESSION_STREAMS     64
+#define SESSION_WINDOW      (1024 * 1024)
+#define STREAM_WINDOW       (256 * 1024)
+#define STREAM_WINDOW_MAX   (8 * 1024 * 1024)
+#define SESSION_ACK_MS      20
+#define SESSION_UNACKED_MAX 1024 /* packets under way */
+#define SESSION_DOC_MAX     6144 /* RECORD and IDDOC */
 
 struct session;
 struct stream;
@@ -95,8 +96,8 @@ void stream_consumed(struct stream *st, size_t n);
 void stream_reset(struct stream *st, uint64_t code); /* we send no more */
 void stream_stop(struct stream *st, uint64_t code);  /* we want no more */
 
-/* The owner is done with it: no more callbacks, and it goes when the peer has all it needs. What
- * it hadn't finished is reset and stopped. */
+/* The owner is done with it: no more callbacks, and it goes when the peer has all it needs.
+ * What it hadn't finished is reset and stopped. */
 void stream_release(struct stream *st);
 
 #endif

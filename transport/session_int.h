@@ -62,10 +62,10 @@ struct stream {
 	struct buf out;
 	size_t out_head; /* bytes at the front of out that are acknowledged */
 	uint64_t out_base;
-	uint64_t out_next;   /* the next byte to send */
-	uint64_t out_max;    /* the peer's limit */
+	uint64_t out_next;    /* the next byte to send */
+	uint64_t out_max;     /* the peer's limit */
 	uint64_t out_reached; /* furthest byte ever sent: what the session's limit counts */
-	struct ranges acked; /* beyond out_base */
+	struct ranges acked;  /* beyond out_base */
 	bool fin, fin_sent, fin_acked;
 	bool reset, reset_pending, reset_acked;
 	uint64_t reset_code;
@@ -77,8 +77,8 @@ struct stream {
 	uint64_t in_max;      /* the limit that we told */
 	uint64_t in_window;
 	uint64_t window_ms; /* when in_max was last told */
-	uint64_t in_final; /* UINT64_MAX: not known */
-	bool in_done;      /* fin handed on, or reset */
+	uint64_t in_final;  /* UINT64_MAX: not known */
+	bool in_done;       /* fin handed on, or reset */
 	struct segment *early;
 	bool max_pending;
 	bool stop_pending, stopped;
@@ -94,7 +94,7 @@ struct session {
 
 	struct stream *streams; /* in the order of service: the next one first */
 	uint64_t next_id, peer_next_id;
-	uint64_t opened_ours, allowed_ours;     /* numbers of streams */
+	uint64_t opened_ours, allowed_ours; /* numbers of streams */
 	uint64_t opened_theirs, allowed_theirs, closed_theirs;
 	bool wants_stream;
 
@@ -123,8 +123,8 @@ void session_wake(struct session *s);
 struct stream *stream_new(struct session *s, uint64_t id);
 struct stream *stream_find(const struct session *s, uint64_t id);
 void stream_free(struct stream *st);
-/* Unlinks and frees it if nothing is left to do; not while a packet is being read, since callbacks
- * release streams that the reader still holds. */
+/* Unlinks and frees it if nothing is left to do; not while a packet is being read, since
+ * callbacks release streams that the reader still holds. */
 void stream_collect(struct stream *st);
 
 enum err stream_input(struct stream *st, uint64_t offset, bool fin, struct str bytes);

@@ -5,10 +5,10 @@
 #include "node/base/alloc.h"
 #include "transport/session_int.h"
 
-#define NO_FINAL       UINT64_MAX
-#define CODE_GONE      0
-#define QUICK_MS       200 /* a window used up faster than this is too small */
-#define STREAM_HEAD    (1 + 1 + 10 + 10 + 3) /* the most that a STREAM frame's fields take */
+#define NO_FINAL    UINT64_MAX
+#define CODE_GONE   0
+#define QUICK_MS    200                   /* a window used up faster than this is too small */
+#define STREAM_HEAD (1 + 1 + 10 + 10 + 3) /* the most that a STREAM frame's fields take */
 
 static bool is_ours(const struct session *s, uint64_t id)
 {
@@ -71,7 +71,8 @@ void stream_collect(struct stream *st)
 	if (!is_ours(s, st->id)) {
 		s->closed_theirs++;
 		/* Told in steps, not for each stream. */
-		if (s->closed_theirs + SESSION_STREAMS - s->allowed_theirs >= SESSION_STREAMS / 4) {
+		if (s->closed_theirs + SESSION_STREAMS - s->allowed_theirs >=
+			SESSION_STREAMS / 4) {
 			s->allowed_theirs = s->closed_theirs + SESSION_STREAMS;
 			s->max_streams_pending = true;
 			session_wake(s);
@@ -343,7 +344,8 @@ static enum err count_input(struct stream *st, uint64_t end, bool final)
 
 	if (end > st->in_max || (st->in_final != NO_FINAL && end > st->in_final))
 		return ERR_MALFORMED;
-	if (final && ((st->in_final != NO_FINAL && st->in_final != end) || end < st->in_reached))
+	if (final &&
+		((st->in_final != NO_FINAL && st->in_final != end) || end < st->in_reached))
 		return ERR_MALFORMED;
 	if (end > st->in_reached) {
 		s->in_total += end - st->in_reached;

@@ -30,6 +30,7 @@
 
 struct lws_context;
 struct transport;
+struct uv_loop_s;
 
 struct transport_options {
 	struct loop *loop;
@@ -37,6 +38,7 @@ struct transport_options {
 	const struct rng *rng;
 	const struct log *log;             /* may be NULL */
 	struct lws_context *lws;           /* on the same loop (transport/lws.h) */
+	struct uv_loop_s *uv;              /* what loop and lws run on */
 	struct identity *identity;         /* borrowed; its document may be replaced */
 	struct transport_persist *persist; /* borrowed */
 	const char *listen;                /* "HOST:PORT", "[V6]:PORT" or ":PORT"; NULL: every
@@ -50,7 +52,8 @@ enum err transport_new(const struct transport_options *options, struct transport
 	struct err_ctx *why) MUST_CHECK;
 
 /* Requests still waiting get ERR_CANCELLED from inside this call; what the serve handler still
- * owes answers for is dropped (its on_abort is called). Sockets close in the following
+ * owes answers for is dropped (its on_abort is called; answering afterwards is fine). Not from
+ * inside a callback. Sockets close in the following
  * turns of the loop; then the last pieces free themselves, before lws is destroyed. NULL is
  * fine. */
 void transport_free(struct transport *t);
@@ -151,7 +154,8 @@ void transport_serve(struct transport *t, const struct transport_handler *handle
 /* Answers and ends. res->body is copied, res->length ignored. in is gone after this. */
 void transport_respond(struct transport_incoming *in, const struct transport_response *res);
 
-/* Begins an answer whose body (res->length bytes, res->body ignored) follows in pieces. */
+/* Begins an answer whose body (res->length bytes, res->body ignored) follows in pieces. With a
+ * length of 0 it is the whole answer, and in is gone after it. */
 void transport_respond_begin(
 	struct transport_incoming *in, const struct transport_response *res);
 /* Copies a piece; the one that completes res->length ends the answer: in is gone after it.

@@ -1,0 +1,333 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/transport_int.h"
+
+#define BULK_FROM 65536 /* answers longer than this wait for the interactive ones */
+
+/*
+ *   READING --whole request--> ASKED --transport_respond()--> gone
+ *      |                         \--transport_respond_begin()--> ANSWERING --last byte--> gone
+ *      +--reset, lost--> gone    (reset or lost while ASKED or ANSWERING: `gone` is set, and it
+ *                                 stays until the handler has answered)
+ */
+struct incoming {
+	struct transport_incoming in; /* first: what the handler holds */
+	struct incoming *next;
+	struct transport *t;
+	struct peer *peer;
+	struct stream *stream; /* NULL when gone */
+	char origin[IDENTITY_NAME_LEN + 1];
+	unsigned char node[32];
+	bool zstd; /* the peer understands it */
+
+	struct buf head;
+	bool has_head;
+	struct request_head request;
+	struct buf path, body;
+	size_t counted; /* in t->incoming_bytes */
+
+	bool asked;
+	bool gone;
+	bool starved;  /* told to wait for on_writable */
+	uint64_t left; /* of the announced answer */
+};
+
+static void incoming_unlink(struct incoming *in)
+{
+	struct incoming **at;
+
+	if (!in->t)
+		return;
+	at = &in->t->incoming;
+	while (*at != in)
+		at = &(*at)->next;
+	*at = in->next;
+	in->t->incoming_bytes -= in->counted;
+	in->t = NULL;
+}
+
+static void incoming_free(struct incoming *in)
+{
+	incoming_unlink(in);
+	if (in->stream)
+		stream_release(in->stream);
+	buf_deinit(&in->head);
+	buf_deinit(&in->path);
+	buf_deinit(&in->body);
+	free(in);
+}
+
+void incoming_opened(struct peer *p, struct stream *st)
+{
+	struct transport *t = p->contact->t;
+	struct incoming *in = NEW(struct incoming);
+
+	in->t = t;
+	in->peer = p;
+	in->stream = st;
+	memcpy(in->origin, p->contact->name, sizeof(in->origin));
+	memcpy(in->node, p->node, sizeof(in->node));
+	in->zstd = link_peer(p->link->link)->capabilities & CAP_ZSTD;
+	in->next = t->incoming;
+	t->incoming = in;
+	stream_set_arg(st, in);
+}
+
+/* What goes wrong before the handler sees it gets a Matrix error all the same. */
+static void refuse(struct incoming *in, unsigned status, const char *json)
+{
+	const struct transport_response res = { .status = status, .body = str_of(json) };
+
+	in->asked = true;
+	transport_respond(&in->in, &res);
+}
+
+static void ask(struct incoming *in)
+{
+	struct transport *t = in->t;
+
+	in->asked = true;
+	in->in.origin = str_of(in->origin);
+	in->in.origin_node = in->node;
+	in->in.sequence = in->request.sequence;
+	in->in.method = in->request.method;
+	in->in.path = buf_str(&in->path);
+	in->in.body = buf_str(&in->body);
+	if (!t->handler.request || t->closing) {
+		refuse(in, 503, "{\"errcode\":\"M_UNKNOWN\",\"error\":\"Not ready yet\"}");
+		return;
+	}
+	t->handler.request(t->handler.arg, &in->in);
+}
+
+/* False: it is answered or gone. */
+static bool take_head(struct incoming *in, struct str *bytes)
+{
+	struct transport *t = in->t;
+	size_t used, before = in->head.n;
+	enum err err;
+
+	buf_put_str(&in->head, str_head(*bytes, REQUEST_HEAD_MAX + 1));
+	err = request_get(buf_str(&in->head), &in->request, &used);
+	if (err == ERR_LIMIT) {
+		*bytes = str_skip(*bytes, bytes->n);
+		return true;
+	}
+	if (err) {
+		peer_strike(in->peer, 1, "a malformed request");
+		incoming_free(in);
+		return false;
+	}
+	if (in->request.length > TRANSPORT_MAX_BODY) {
+		refuse(in, 413,
+			"{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request is too large\"}");
+		return false;
+	}
+	if (t->incoming_bytes + in->request.length > INCOMING_BYTES) {
+		refuse(in, 429,
+			"{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"Too many requests\"}");
+		return false;
+	}
+	in->has_head = true;
+	in->counted = (size_t)in->request.length;
+	t->incoming_bytes += in->counted;
+	buf_put_z(&in->path, REQUEST_PREFIX);
+	buf_put_str(&in->path, in->request.path);
+	*bytes = str_skip(*bytes, used - before);
+	return true;
+}
+
+static void finish(struct incoming *in)
+{
+	struct buf plain = { 0 };
+	enum err err = ERR_OK;
+
+	if (!in->has_head || in->body.n != in->request.length) {
+		peer_strike(in->peer, 1, "a cut request");
+		incoming_free(in);
+		return;
+	}
+	buf_deinit(&in->head);
+	if (in->request.flags & REQUEST_ZSTD)
+		err = request_decompress(buf_str(&in->body), TRANSPORT_MAX_BODY, &plain);
+	if (err) {
+		buf_deinit(&plain);
+		refuse(in, err == ERR_TOO_LARGE ? 413 : 400,
+			"{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request can't be "
+			"unpacked\"}");
+		return;
+	}
+	if (in->request.flags & REQUEST_ZSTD) {
+		buf_deinit(&in->body);
+		in->body = plain;
+	}
+	ask(in);
+}
+
+void incoming_data(struct incoming *in, struct str bytes, bool fin)
+{
+	size_t all = bytes.n;
+
+	if (in->asked)
+		return; /* refused: the rest isn't wanted */
+	if (!in->has_head && !take_head(in, &bytes))
+		return;
+	if (bytes.n > in->request.length - in->body.n) {
+		peer_strike(in->peer, 1, "a request longer than it said");
+		incoming_free(in);
+		return;
+	}
+	buf_put_str(&in->body, bytes);
+	stream_consumed(in->stream, all);
+	if (fin)
+		finish(in);
+}
+
+void incoming_gone(struct incoming *in)
+{
+	if (in->stream)
+		stream_release(in->stream);
+	in->stream = NULL;
+	if (!in->asked) {
+		incoming_free(in);
+		return;
+	}
+	if (in->gone)
+		return;
+	in->gone = true;
+	if (in->in.on_abort)
+		in->in.on_abort(&in->in);
+}
+
+void incoming_writable(struct incoming *in)
+{
+	if (!in->starved || stream_queued(in->stream) > TRANSPORT_WRITE_WINDOW / 2)
+		return;
+	in->starved = false;
+	if (in->in.on_writable)
+		in->in.on_writable(&in->in);
+}
+
+void incomings_session_gone(struct peer *p)
+{
+	struct incoming *in = p->contact->t->incoming;
+
+	while (in) {
+		struct incoming *next = in->next;
+		bool hit = in->peer == p && in->stream;
+
+		if (hit) {
+			incoming_gone(in);
+			next = p->contact->t->incoming; /* on_abort may have answered others */
+		}
+		in = next;
+	}
+	for (in = p->contact->t->incoming; in; in = in->next) {
+		if (in->peer == p)
+			in->peer = NULL;
+	}
+}
+
+/* What the handlers still hold stays with them, until they answer it. */
+void incomings_free(struct transport *t)
+{
+	struct incoming *in;
+
+	while ((in = t->incoming) != NULL) {
+		incoming_unlink(in);
+		incoming_gone(in);
+	}
+}
+
+size_t incomings_count(const struct transport *t)
+{
+	size_t n = 0;
+
+	for (const struct incoming *in = t->incoming; in; in = in->next)
+		n++;
+	return n;
+}
+
+void transport_serve(struct transport *t, const struct transport_handler *handler)
+{
+	t->handler = *handler;
+}
+
+/* ---- answers ---- */
+
+static void put_head(struct incoming *in, const struct transport_response *res, uint8_t flags,
+	uint64_t length)
+{
+	CLEANUP(buf_deinit) struct buf head = { 0 };
+	const struct response_head h = {
+		.status = res->status,
+		.flags = flags,
+		.content_type = str_head(res->content_type, REQUEST_FIELD_MAX),
+		.disposition = str_head(res->disposition, REQUEST_FIELD_MAX),
+		.retry_after_ms = res->retry_after_ms,
+		.length = length,
+	};
+
+	response_put(&h, &head);
+	stream_write(in->stream, buf_str(&head), false);
+}
+
+void transport_respond(struct transport_incoming *pub, const struct transport_response *res)
+{
+	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+	CLEANUP(buf_deinit) struct buf small = { 0 };
+	struct str body = res->body;
+	uint8_t flags = 0;
+
+	if (!in->gone) {
+		/* Only JSON: media is packed already, and may be large. */
+		if (in->zstd && res->content_type.n == 0 && request_compress(body, &small)) {
+			flags = REQUEST_ZSTD;
+			body = buf_str(&small);
+		}
+		put_head(in, res, flags, body.n);
+		stream_set_bulk(in->stream, body.n > BULK_FROM);
+		stream_write(in->stream, body, true);
+	}
+	incoming_free(in);
+}
+
+void transport_respond_begin(
+	struct transport_incoming *pub, const struct transport_response *res)
+{
+	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+
+	in->left = res->length;
+	if (!in->gone) {
+		put_head(in, res, 0, res->length);
+		stream_set_bulk(in->stream, res->length > BULK_FROM);
+		if (in->left == 0)
+			stream_write(in->stream, STR(""), true);
+	}
+	if (in->left == 0)
+		incoming_free(in);
+}
+
+enum err transport_respond_write(struct transport_incoming *pub, struct str piece, bool *more)
+{
+	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+
+	if (in->gone || piece.n > in->left)
+		return ERR_CANCELLED;
+	in->left -= piece.n;
+	*more = false;
+	stream_write(in->stream, piece, in->left == 0);
+	if (in->left == 0) {
+		incoming_free(in);
+		return ERR_OK;
+	}
+	*more = stream_queued(in->stream) < TRANSPORT_WRITE_WINDOW;
+	in->starved = !*more;
+	return ERR_OK;
+}
+
+void transport_respond_abort(struct transport_incoming *pub)
+{
+	incoming_free(CONTAINER_OF(pub, struct incoming, in));
+}
