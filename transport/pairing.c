@@ -199,7 +199,8 @@ static bool copy_text(char *to, size_t size, struct str s)
 {
 	if (s.n >= size)
 		return false;
-	memcpy(to, s.p, s.n);
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
 	to[s.n] = '\0';
 	return true;
 }

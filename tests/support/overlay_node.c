@@ -1,0 +1,278 @@
+#include "tests/support/overlay_node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "node/base/alloc.h"
+#include "tests/support/cmocka.h"
+
+struct kept {
+	struct kept *next;
+	enum transport_value kind;
+	char *key, *value;
+	size_t key_n, value_n;
+};
+
+struct pending_durable {
+	struct pending_durable *next;
+	struct overlay_node *node;
+	struct loop_deferred deferred;
+	void (*done)(void *arg, enum err err);
+	void *arg;
+};
+
+static struct overlay_node *node_of(struct transport_persist *p)
+{
+	return CONTAINER_OF(p, struct overlay_node, persist);
+}
+
+static void kept_free(struct kept *k)
+{
+	free(k->key);
+	free(k->value);
+	free(k);
+}
+
+static enum err persist_load(struct transport_persist *p, enum transport_value kind,
+	enum err (*each)(void *arg, struct str key, struct str value), void *arg)
+{
+	for (struct kept *k = node_of(p)->kept; k; k = k->next) {
+		enum err err;
+
+		if (k->kind != kind)
+			continue;
+		err = each(arg, (struct str){ k->key, k->key_n },
+			(struct str){ k->value, k->value_n });
+		if (err)
+			return err;
+	}
+	return ERR_OK;
+}
+
+static enum err persist_del(
+	struct transport_persist *p, enum transport_value kind, struct str key)
+{
+	struct kept **at = &node_of(p)->kept;
+
+	while (*at) {
+		struct kept *k = *at;
+
+		if (k->kind != kind || !str_eq((struct str){ k->key, k->key_n }, key)) {
+			at = &k->next;
+			continue;
+		}
+		*at = k->next;
+		kept_free(k);
+	}
+	return ERR_OK;
+}
+
+static enum err persist_put(struct transport_persist *p, enum transport_value kind,
+	struct str key, struct str value)
+{
+	struct overlay_node *n = node_of(p);
+	struct kept *k;
+
+	if (n->fail)
+		return n->fail;
+	(void)persist_del(p, kind, key);
+	k = NEW(struct kept);
+	k->kind = kind;
+	k->key = xstrdup(key);
+	k->key_n = key.n;
+	k->value = xstrdup(value);
+	k->value_n = value.n;
+	k->next = n->kept;
+	n->kept = k;
+	return ERR_OK;
+}
+
+static void on_durable(struct loop_deferred *d)
+{
+	struct pending_durable *p = CONTAINER_OF(d, struct pending_durable, deferred);
+	enum err err = p->node->fail;
+
+	p->done(p->arg, err);
+	free(p);
+}
+
+static void persist_durable(
+	struct transport_persist *p, void (*done)(void *arg, enum err err), void *arg)
+{
+	struct pending_durable *d = NEW(struct pending_durable);
+
+	d->node = node_of(p);
+	d->deferred.fn = on_durable;
+	d->done = done;
+	d->arg = arg;
+	loop_defer(loop_uv_loop(d->node->loop), &d->deferred);
+}
+
+static void on_up(void *arg, struct str name)
+{
+	(void)name;
+	((struct overlay_node *)arg)->ups++;
+}
+
+static void on_down(void *arg, struct str name)
+{
+	(void)name;
+	((struct overlay_node *)arg)->downs++;
+}
+
+static void on_contact(void *arg, const struct transport_peer *peer)
+{
+	struct overlay_node *n = arg;
+
+	n->contacts++;
+	(void)snprintf(
+		n->contact_user, sizeof(n->contact_user), "%.*s", STR_FMT(peer->user_id));
+}
+
+void overlay_node_init(struct overlay_node *n, struct loop_uv *loop)
+{
+	struct identity_recovery r;
+
+	*n = (struct overlay_node){ .loop = loop };
+	n->identity = identity_new(&rng_system, clock_wall_ms(&clock_system), &r);
+	n->persist = (struct transport_persist){ persist_load, persist_put, persist_del,
+		persist_durable };
+	n->listener = (struct transport_listener){
+		.peer_up = on_up, .peer_down = on_down, .contact = on_contact, .arg = n
+	};
+}
+
+static void write_log(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	if (getenv("KITH_TEST_LOG"))
+		fprintf(stderr, "# %s\n", line);
+}
+
+void overlay_node_start(struct overlay_node *n, const char *listen)
+{
+	static const struct log log = { LOG_DEBUG, write_log, NULL };
+	struct transport_options o = {
+		.loop = loop_uv_loop(n->loop),
+		.clock = &clock_system,
+		.rng = &rng_system,
+		.log = &log,
+		.uv = loop_uv_handle(n->loop),
+		.identity = n->identity,
+		.persist = &n->persist,
+		.listen = listen ? listen : "127.0.0.1:0",
+	};
+	struct err_ctx why = { 0 };
+
+	assert_int_equal(lws_node_new(loop_uv_handle(n->loop), NULL, &n->lws, &why), ERR_OK);
+	o.lws = lws_node_context(n->lws);
+	if (transport_new(&o, &n->transport, &why) != ERR_OK)
+		fail_msg("transport_new: %s", why.text);
+	transport_listen(n->transport, &n->listener);
+	(void)snprintf(
+		n->listen, sizeof(n->listen), "127.0.0.1:%u", transport_port(n->transport));
+}
+
+void overlay_node_stop(struct overlay_node *n)
+{
+	if (!n->transport)
+		return;
+	transport_free(n->transport);
+	n->transport = NULL;
+	overlay_run_for(n->loop, 20);
+	lws_node_stop(n->lws);
+	overlay_run_for(n->loop, 20);
+	lws_node_free(n->lws);
+	n->lws = NULL;
+}
+
+void overlay_node_deinit(struct overlay_node *n)
+{
+	overlay_node_stop(n);
+	identity_free(n->identity);
+	while (n->kept) {
+		struct kept *k = n->kept;
+
+		n->kept = k->next;
+		kept_free(k);
+	}
+}
+
+struct str overlay_node_name(const struct overlay_node *n)
+{
+	return str_of(identity_name(n->identity));
+}
+
+static void on_time(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+bool overlay_run_until(struct loop_uv *loop, const unsigned *flag, unsigned ms)
+{
+	bool over = false;
+	struct loop *l = loop_uv_loop(loop);
+	struct loop_timer *timer = loop_timer_new(l, on_time, &over);
+
+	loop_timer_set(l, timer, ms);
+	while (!over && *flag == 0)
+		loop_uv_run_once(loop, true);
+	loop_timer_free(l, timer);
+	return *flag != 0;
+}
+
+void overlay_run_for(struct loop_uv *loop, unsigned ms)
+{
+	const unsigned never = 0;
+
+	(void)overlay_run_until(loop, &never, ms);
+}
+
+struct pairing_test {
+	unsigned made, accepted;
+	char text[4096];
+	enum err err;
+};
+
+static void on_made(void *arg, enum err err, struct str text, const char *why)
+{
+	struct pairing_test *p = arg;
+
+	assert_int_equal(err, ERR_OK);
+	(void)why;
+	(void)snprintf(p->text, sizeof(p->text), "%.*s", STR_FMT(text));
+	p->made = 1;
+}
+
+static void on_accepted(
+	void *arg, enum err err, const struct transport_pairing *pairing, const char *why)
+{
+	struct pairing_test *p = arg;
+
+	if (err)
+		print_message("accept: %s\n", why);
+	(void)pairing;
+	p->err = err;
+	p->accepted = 1;
+}
+
+void overlay_pair(struct overlay_node *a, struct overlay_node *b)
+{
+	const struct transport_invite_options o = { 0 };
+	struct pairing_test p = { 0 };
+
+	transport_invite_create(a->transport, &o, on_made, &p);
+	assert_true(overlay_run_until(a->loop, &p.made, 5000));
+	transport_invite_accept(b->transport, str_of(p.text), on_accepted, &p);
+	assert_true(overlay_run_until(a->loop, &p.accepted, 25000));
+	assert_int_equal(p.err, ERR_OK);
+	for (unsigned i = 0;
+		i < 500 && !transport_connected(a->transport, overlay_node_name(b)); i++)
+		overlay_run_for(a->loop, 10);
+	assert_true(transport_connected(a->transport, overlay_node_name(b)));
+	assert_true(transport_connected(b->transport, overlay_node_name(a)));
+}
