@@ -50,6 +50,7 @@
 	X(MEMBERSHIP, membership) \
 	X(NAME, name) \
 	X(OUTBOX, outbox) \
+	X(PEER, peer) \
 	X(PROFILE, profile) \
 	X(RECEIPT, receipt) \
 	X(ROOM, room) \
