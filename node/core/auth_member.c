@@ -87,7 +87,7 @@ static enum err check_join(const struct change *m)
 }
 
 /* One public key of m.room.third_party_invite against every signature in signed. */
-static bool key_signed(const struct json *signed_, const struct json *key, unsigned *checks)
+static bool key_signed(const struct json *proof, const struct json *key, unsigned *checks)
 {
 	unsigned char public_key[32];
 	struct str text;
@@ -96,7 +96,7 @@ static bool key_signed(const struct json *signed_, const struct json *key, unsig
 		(base64_get_exact(public_key, sizeof(public_key), text, false) &&
 			base64_get_exact(public_key, sizeof(public_key), text, true)))
 		return false;
-	for (const struct json *server = json_first(json_get(signed_, "signatures")); server;
+	for (const struct json *server = json_first(json_get(proof, "signatures")); server;
 		server = json_next(server)) {
 		for (const struct json *sig = json_first(server); sig; sig = json_next(sig)) {
 			if (!str_starts(json_key(sig), STR("ed25519:")))
@@ -104,24 +104,24 @@ static bool key_signed(const struct json *signed_, const struct json *key, unsig
 			if (++*checks > MAX_SIGNATURE_CHECKS)
 				return false;
 			if (!sign_json_verify(
-				    signed_, json_key(server), json_key(sig), public_key, NULL))
+				    proof, json_key(server), json_key(sig), public_key, NULL))
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool invite_signed(const struct json *signed_, const struct event *invite)
+static bool invite_signed(const struct json *proof, const struct event *invite)
 {
 	const struct json *keys = json_get(invite->content, "public_keys");
 	unsigned checks = 0;
 
-	if (key_signed(signed_, json_get(invite->content, "public_key"), &checks))
+	if (key_signed(proof, json_get(invite->content, "public_key"), &checks))
 		return true;
 	if (!json_is(keys, JSON_ARRAY))
 		return false;
 	for (const struct json *k = json_first(keys); k; k = json_next(k))
-		if (key_signed(signed_, json_get(k, "public_key"), &checks))
+		if (key_signed(proof, json_get(k, "public_key"), &checks))
 			return true;
 	return false;
 }
@@ -129,17 +129,17 @@ static bool invite_signed(const struct json *signed_, const struct event *invite
 static enum err check_third_party(const struct change *m, const struct json *third_party)
 {
 	const struct event *e = m->c->e;
-	const struct json *signed_ = json_get(third_party, "signed");
+	const struct json *proof = json_get(third_party, "signed");
 	const struct event *invite;
 	struct str mxid;
 	struct str token;
 
 	if (is(m->target_is, "ban"))
 		return refuse(m, "the invited user is banned");
-	if (!json_is(signed_, JSON_OBJECT))
+	if (!json_is(proof, JSON_OBJECT))
 		return refuse(m, "third_party_invite has no signed");
-	if (!json_as_str(json_get(signed_, "mxid"), &mxid) ||
-		!json_as_str(json_get(signed_, "token"), &token))
+	if (!json_as_str(json_get(proof, "mxid"), &mxid) ||
+		!json_as_str(json_get(proof, "token"), &token))
 		return refuse(m, "third_party_invite.signed has no mxid or token");
 	if (!str_eq(mxid, e->state_key))
 		return refuse(m, "third_party_invite.signed.mxid is another user");
@@ -148,7 +148,7 @@ static enum err check_third_party(const struct change *m, const struct json *thi
 		return refuse(m, "no m.room.third_party_invite has this token");
 	if (!str_eq(invite->sender, e->sender))
 		return refuse(m, "the third party was invited by another user");
-	if (!invite_signed(signed_, invite))
+	if (!invite_signed(proof, invite))
 		return refuse(m, "third_party_invite.signed has no signature of its keys");
 	return ERR_OK;
 }

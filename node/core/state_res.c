@@ -123,6 +123,11 @@ static enum err take_key(struct resolution *r, const struct state_entry *first,
 	return ERR_OK;
 }
 
+static const struct state_entry *entry_at(const struct state_set *set, size_t at)
+{
+	return at < set->n ? &set->entries[at] : NULL;
+}
+
 /* All sets are walked side by side, key by key. */
 static enum err split_sets(struct resolution *r)
 {
@@ -137,16 +142,19 @@ static enum err split_sets(struct resolution *r)
 		const struct state_entry *first = NULL;
 		enum err err;
 
-		for (size_t i = 0; i < r->n_sets; i++)
-			if (at[i] < r->sets[i].n &&
-				(!first ||
-					state_entry_cmp(&r->sets[i].entries[at[i]], first) < 0))
-				first = &r->sets[i].entries[at[i]];
+		for (size_t i = 0; i < r->n_sets; i++) {
+			const struct state_entry *here = entry_at(&r->sets[i], at[i]);
+
+			if (here && (!first || state_entry_cmp(here, first) < 0))
+				first = here;
+		}
 		if (!first)
 			break;
-		for (size_t i = 0; i < r->n_sets; i++)
-			has[i] = at[i] < r->sets[i].n &&
-				state_entry_cmp(&r->sets[i].entries[at[i]], first) == 0;
+		for (size_t i = 0; i < r->n_sets; i++) {
+			const struct state_entry *here = entry_at(&r->sets[i], at[i]);
+
+			has[i] = here && state_entry_cmp(here, first) == 0;
+		}
 		err = take_key(r, first, at, has, unconflicted, &n);
 		if (err)
 			return err;
@@ -249,7 +257,7 @@ static void add_subgraph(struct resolution *r, const struct nodes *seen, struct 
 		for (size_t i = 0; i < parts[p]->n; i++) {
 			struct node *node = parts[p]->at[i];
 
-			node->citers = arena_calloc(r->g.a, node->n_citers + 1, sizeof(node));
+			node->citers = arena_calloc(r->g.a, node->n_citers + 1, sizeof(void *));
 			node->n_citers = 0;
 		}
 	for (size_t p = 0; p < ARRAY_LEN(parts); p++)

@@ -25,16 +25,16 @@ enum err graph_expand(struct graph *g, struct node *node)
 
 	if (node->auth || !node->e)
 		return ERR_OK;
-	node->auth = arena_calloc(g->a, node->e->n_auth_events + 1, sizeof(*node->auth));
+	node->auth = arena_calloc(g->a, node->e->n_auth_events + 1, sizeof(void *));
 	for (size_t i = 0; i < node->e->n_auth_events; i++) {
-		struct node *auth;
+		struct node *auth = NULL;
 		enum err err = graph_node(g, node->e->auth_events[i], &auth);
 
 		if (err) {
 			node->auth = NULL;
 			return err;
 		}
-		if (auth->e)
+		if (auth && auth->e)
 			node->auth[n++] = auth;
 	}
 	node->n_auth = n;
@@ -58,10 +58,10 @@ void nodes_add(struct graph *g, struct nodes *list, struct node *node)
 {
 	if (list->n == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 64;
-		struct node **at = arena_calloc(g->a, cap, sizeof(*at));
+		struct node **at = arena_calloc(g->a, cap, sizeof(void *));
 
 		if (list->n)
-			memcpy(at, list->at, list->n * sizeof(struct node *));
+			memcpy(at, list->at, list->n * sizeof(void *));
 		list->at = at;
 		list->cap = cap;
 	}

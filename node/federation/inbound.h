@@ -56,7 +56,7 @@ void inbound_free(struct inbound *in);
 size_t inbound_waiting(const struct inbound *in);
 
 /* transport_handler.request; arg: struct inbound. */
-void inbound_request(void *arg, struct transport_incoming *in);
+void inbound_request(void *arg, struct transport_incoming *t);
 
 /* 200 with body, which is taken (left empty). */
 void inbound_reply(struct inbound_request *r, struct buf *body);

@@ -19,7 +19,7 @@
 #define SCAN_EVENTS     500    /* of ours looked at in one go */
 #define TRANSACTION_MS  120000 /* the other side may fetch what it misses first */
 #define BACK_OFF_MS     10000
-#define BACK_OFF_MAX_MS (3600 * 1000)
+#define BACK_OFF_MAX_MS (INT64_C(3600) * 1000)
 #define NOW_WAITING     100 /* volatile EDUs for one destination */
 #define NOW_MS          20000
 #define WRITE_AFTER_MS  30000 /* positions reached are written after this, or with EDUs */
