@@ -22,10 +22,10 @@ static const char *const sql[N_Q] = {
 		  " AND p.thread_id = ?4",
 	[Q_USER] = "SELECT " COLUMNS " WHERE " THIS_ROOM " AND p.user = ?2",
 	[Q_ROOM_ALL] = "SELECT " COLUMNS " WHERE " THIS_ROOM " AND p.pos <= ?3 AND " VISIBLE
-		       " ORDER BY p.event_id",
+		       " ORDER BY p.event_id, p.is_private, p.user",
 	[Q_ROOM_SINCE] =
 		"SELECT " COLUMNS " WHERE +" THIS_ROOM " AND p.pos > ?2 AND p.pos <= ?3"
-		" AND " VISIBLE " ORDER BY p.event_id",
+		" AND " VISIBLE " ORDER BY p.event_id, p.is_private, p.user",
 	[Q_ROOMS] = "SELECT DISTINCT r.text FROM receipt p JOIN name r ON r.nid = p.room"
 		    " WHERE p.pos > ?1 AND p.pos <= ?2",
 };

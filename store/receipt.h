@@ -33,7 +33,8 @@ enum err store_receipt_of_user(struct store *st, struct arena *a, struct str roo
 	struct str user_id, const struct store_receipt **out, size_t *n) MUST_CHECK;
 
 /* The receipts of a room that moved in from < pos <= to and that viewer may see (all public
- * ones, his own private ones), ordered by event_id. */
+ * ones, his own private ones), ordered by
+ * event_id, is_private, user. */
 enum err store_receipt_of_room(struct store *st, struct arena *a, struct str room_id,
 	int64_t from, int64_t to, struct str viewer, const struct store_receipt **out,
 	size_t *n) MUST_CHECK;
