@@ -317,6 +317,19 @@ void presence_get(
 	};
 }
 
+void presence_write(const struct presence_info *info, struct jw *w)
+{
+	jw_obj(w);
+	if (info->state == PRESENCE_ONLINE)
+		jw_kv_bool(w, "currently_active", info->currently_active);
+	if (info->last_active_ago_ms >= 0)
+		jw_kv_int(w, "last_active_ago", info->last_active_ago_ms);
+	jw_kv_z(w, "presence", presence_name(info->state));
+	if (info->status_msg.n)
+		jw_kv_str(w, "status_msg", info->status_msg);
+	jw_end(w);
+}
+
 /* --- users of other servers
  * -------------------------------------------------------------------- */
 

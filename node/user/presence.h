@@ -58,6 +58,9 @@ void presence_active(struct presence *p, struct str user_id);
 void presence_get(
 	struct presence *p, struct arena *a, struct str user_id, struct presence_info *out);
 
+/* The content of an m.presence event, and the answer of GET status, as an object. */
+void presence_write(const struct presence_info *info, struct jw *w);
+
 /* The content of an m.presence EDU from origin; users of other servers are skipped.
  * ERR_MALFORMED. */
 enum err presence_receive(struct presence *p, struct str origin, const struct json *content,

@@ -15,6 +15,7 @@
 #include "node/base/err.h"
 #include "node/base/log.h"
 #include "node/base/str.h"
+#include "node/core/push.h"
 #include "node/json/json.h"
 
 struct push_rules;
@@ -52,5 +53,12 @@ enum err push_rules_set_enabled(struct push_rules *p, struct str user_id,
 	struct push_rule_name name, bool enabled, struct err_ctx *why) MUST_CHECK;
 enum err push_rules_set_actions(struct push_rules *p, struct str user_id,
 	struct push_rule_name name, const struct json *actions, struct err_ctx *why) MUST_CHECK;
+
+/* Stream position of the user's last change; 0: never changed anything. */
+enum err push_rules_pos(struct push_rules *p, struct str user_id, int64_t *pos) MUST_CHECK;
+/* The user's rules for push_evaluate(). Borrowed until the end of this turn of the loop or the
+ * next call of this module. */
+enum err push_rules_compiled(
+	struct push_rules *p, struct str user_id, const struct push_ruleset **out) MUST_CHECK;
 
 #endif
