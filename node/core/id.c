@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "node/base/base32.h"
+#include "node/base/base64.h"
 #include "node/base/limits.h"
 
 #define HASH_CHARS      43 /* of 32 bytes in unpadded base64 */
@@ -106,24 +107,20 @@ bool id_user_strict(struct str localpart)
 	return localpart.n <= LIMIT_ID_BYTES && all(localpart, is_local_char);
 }
 
-/* The last of 43 characters holds four bits of the hash: those that follow are zero, so that
- * one hash has one name. */
-static bool is_last_of_hash(char c)
-{
-	return c && strchr("AEIMQUYcgkosw048", c);
-}
-
 bool id_is_hash(struct str s, char sigil, bool url)
 {
-	if (s.n != 1 + HASH_CHARS || s.p[0] != sigil || !is_last_of_hash(s.p[HASH_CHARS]))
-		return false;
-	for (size_t i = 1; i < HASH_CHARS; i++) {
-		char c = s.p[i];
+	CLEANUP(buf_deinit) struct buf again = { 0 };
+	unsigned char hash[32];
 
-		if (!is_alnum(c) && c != (url ? '-' : '+') && c != (url ? '_' : '/'))
-			return false;
-	}
-	return true;
+	if (s.n != 1 + HASH_CHARS || s.p[0] != sigil ||
+		base64_get_exact(hash, sizeof(hash), str_skip(s, 1), url))
+		return false;
+	/* One hash has one name. */
+	if (url)
+		base64_put_url(&again, hash, sizeof(hash));
+	else
+		base64_put(&again, hash, sizeof(hash));
+	return str_eq(buf_str(&again), str_skip(s, 1));
 }
 
 bool id_room(struct str s)

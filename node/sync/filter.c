@@ -103,7 +103,7 @@ enum err sync_filter_put(struct store *st, struct arena *a, struct str user_id,
 	json_canonical(obj, &json);
 	if (json.n > LIMIT_FILTER_BYTES)
 		return err_set(why, ERR_TOO_LARGE, "a filter has at most %d bytes",
-			LIMIT_FILTER_BYTES);
+			(int)LIMIT_FILTER_BYTES);
 	id = id_of(a, buf_str(&json));
 	err = store_begin(st);
 	if (err)

@@ -138,6 +138,7 @@ void notify_park(struct notify *n, struct notify_waiter *w, uint64_t timeout_ms)
 	w->notify = n;
 	w->user = u;
 	w->woken = false;
+	w->kinds = 0;
 	w->next = NULL;
 	w->prev = u->last;
 	if (u->last)
@@ -208,8 +209,10 @@ static void rouse_user(struct notify_user *u, const struct feed_item *item, enum
 
 		next = w->next;
 		if ((!item->device_id.n || str_eq(w->device_id, item->device_id)) &&
-			(item->pos <= 0 || item->pos > w->seen))
+			(item->pos <= 0 || item->pos > w->seen)) {
+			w->kinds |= 1U << item->kind;
 			rouse(w, why);
+		}
 		if (last) /* u may be gone */
 			return;
 	}

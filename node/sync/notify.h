@@ -34,6 +34,7 @@ struct notify_user; /* private to notify.c */
 struct notify_waiter {
 	struct str user_id;   /* borrowed while parked */
 	struct str device_id; /* borrowed while parked; empty: none (application services) */
+	unsigned kinds;       /* out: a bit, 1 << enum feed_kind, for each kind that woke it */
 	int64_t seen; /* stream position up to which all was read: such items don't wake it */
 	void (*wake)(struct notify_waiter *w, enum notify_why why); /* w is not parked then */
 

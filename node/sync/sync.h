@@ -6,9 +6,10 @@
  * time is over. What a client was told is never kept: everything follows from its token, so a
  * repeated token gets the same answer again, and no event comes twice or is missed.
  *
- * Tokens are a short list of positions: `s` stream `_` boot `_` serial. stream is the position
- * that orders all that is stored; serial orders what only lives in memory (typing), counted
- * since the start that boot names: a token of an earlier start has seen none of it.
+ * Tokens are a short list of positions: `s` stream `_` to_device `_` boot `_` typing `_`
+ * presence. stream is the position that orders all that is stored; to_device is that of the
+ * inbox, which is given out in pages; the last two count changes of what only lives in memory,
+ * since the start that boot names: a token of an earlier start has seen none of those.
  */
 #ifndef KITH_SYNC_SYNC_H
 #define KITH_SYNC_SYNC_H
@@ -51,8 +52,10 @@ void sync_free(struct sync *s);
 
 struct sync_token {
 	int64_t stream;
+	int64_t to_device;
 	uint32_t boot;
-	uint64_t serial;
+	uint64_t typing;
+	uint64_t presence;
 };
 /* False for anything that sync_token_put() does not write. */
 bool sync_token_parse(struct str s, struct sync_token *out);
@@ -64,6 +67,8 @@ struct sync_op {
 	struct arena *arena; /* the request's: outlives the operation */
 	struct str user_id;
 	struct str device_id;
+	int64_t account; /* the store's numbers of both */
+	int64_t device;
 	struct str since;  /* empty: initial */
 	struct str filter; /* an id, a JSON object, or empty */
 	bool full_state;
@@ -83,13 +88,14 @@ struct sync_op {
 	struct err_ctx why;
 
 	/* Private to sync.c. */
+	bool initial;
 	struct sync_token from;
 	struct sync_filter *parsed;
 	struct notify_waiter waiter;
 	struct loop_deferred deferred;
 	uint64_t deadline_ms;
 	enum err err;
-	bool first;
+	struct sync_op *next, *prev;
 };
 
 void sync_start(struct sync_op *op);

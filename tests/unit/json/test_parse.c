@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "node/base/alloc.h"
 #include "node/base/limits.h"
 #include "node/json/json.h"
 
@@ -313,17 +312,6 @@ static void integral_numbers_are_integers_in_any_notation(void **state)
 	}
 }
 
-static void out_of_memory_is_an_error(void **state)
-{
-	struct json *j = NULL;
-
-	(void)state;
-	alloc_fail_at(1);
-	assert_int_equal(json_parse(STR("[1.5]"), &json_limits_client, &j, NULL), ERR_NOMEM);
-	alloc_fail_at(0);
-	assert_int_equal(parse(STR("[1.5]"), &json_limits_client), ERR_OK);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,7 +321,6 @@ int main(void)
 		cmocka_unit_test(limits_hold_at_their_edges),
 		cmocka_unit_test(hostile_shapes_cost_little),
 		cmocka_unit_test(members_are_typed),
-		cmocka_unit_test(out_of_memory_is_an_error),
 		cmocka_unit_test(integral_numbers_are_integers_in_any_notation),
 	};
 	return RUN_TESTS(tests);
