@@ -23,9 +23,8 @@ static void free_event(void *e)
 	event_free(e);
 }
 
-const struct event *room_maker_event_after(struct room_maker *m, const char *type,
-	const char *state_key, struct str sender, const char *content, const struct str *prev,
-	size_t n_prev)
+static struct event *build(struct room_maker *m, const char *type, const char *state_key,
+	struct str sender, const char *content, const struct str *prev, size_t n_prev)
 {
 	struct str auth[2] = { m->create, m->member };
 	struct event_build b = { .version = m->version,
@@ -48,8 +47,23 @@ const struct event *room_maker_event_after(struct room_maker *m, const char *typ
 	enum err err = event_build(&b, &m->key, &e, &why);
 
 	must(err, why.text);
+	return e;
+}
+
+const struct event *room_maker_event_after(struct room_maker *m, const char *type,
+	const char *state_key, struct str sender, const char *content, const struct str *prev,
+	size_t n_prev)
+{
+	struct event *e = build(m, type, state_key, sender, content, prev, n_prev);
+
 	arena_defer(m->arena, free_event, e);
 	return e;
+}
+
+struct event *room_maker_event_new(struct room_maker *m, const char *type,
+	const char *state_key, struct str sender, const char *content)
+{
+	return build(m, type, state_key, sender, content, &m->last, m->last.n ? 1 : 0);
 }
 
 const struct event *room_maker_event(struct room_maker *m, const char *type,
@@ -86,7 +100,8 @@ enum err room_maker_put(struct room_maker *m, const struct event *e, unsigned fl
 			return err;
 		m->group = new.state_after;
 	}
-	m->last = e->event_id;
+	memcpy(m->last_id, e->event_id.p, e->event_id.n);
+	m->last = (struct str){ m->last_id, e->event_id.n };
 	return ERR_OK;
 }
 
@@ -111,22 +126,22 @@ void room_maker_init(struct room_maker *m, struct store *st, struct str room_id)
 	*m = (struct room_maker){ .st = st,
 		.arena = arena_new(),
 		.version = room_version_find(STR("11")),
-		.creator = STR("@alice:here.example"),
 		.ts = 1700000000000 };
 	if (sodium_init() < 0 || crypto_sign_seed_keypair(public_key, m->secret, seed) != 0)
 		abort();
 	m->room_id = arena_str(m->arena, room_id);
-	m->key = (struct sign_key){ .server_name = STR("here.example"),
+	m->creator = arena_printf(m->arena, "@alice:%.*s", STR_FMT(store_server_name(st)));
+	m->key = (struct sign_key){ .server_name = store_server_name(st),
 		.key_id = STR("ed25519:0"),
 		.secret = m->secret };
 	must(store_begin(st), "begin");
 	must(store_room_put(st, m->room_id, STR("11"), false), "room");
 	must(store_commit(st), "commit");
 	(void)room_maker_send(m, "m.room.create", "", m->creator, "{\"room_version\":\"11\"}");
-	m->create = m->last;
-	(void)room_maker_send(m, "m.room.member", "@alice:here.example", m->creator,
-		"{\"membership\":\"join\"}");
-	m->member = m->last;
+	m->create = arena_str(m->arena, m->last);
+	(void)room_maker_send(
+		m, "m.room.member", m->creator.p, m->creator, "{\"membership\":\"join\"}");
+	m->member = arena_str(m->arena, m->last);
 }
 
 void room_maker_deinit(struct room_maker *m)

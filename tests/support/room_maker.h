@@ -19,18 +19,22 @@ struct room_maker {
 	struct str create; /* ids */
 	struct str member;
 	struct str last; /* the event that the next one names as its prev_event */
+	char last_id[256];
 	int64_t depth;
 	int64_t ts;
 	int64_t group; /* state after last */
 };
 
-/* Makes an empty room of version 11 on server `here.example` with @alice as creator: create and
- * member event, stored in a transaction of its own. */
+/* Makes an empty room of version 11 on the store's server with @alice as creator: create and
+ * member event, each stored in a transaction of its own. */
 void room_maker_init(struct room_maker *m, struct store *st, struct str room_id);
 void room_maker_deinit(struct room_maker *m);
 
 /* An event behind m->last, not stored. state_key NULL: no state event. Lives with m. */
 const struct event *room_maker_event(struct room_maker *m, const char *type,
+	const char *state_key, struct str sender, const char *content);
+/* As room_maker_event, but *owned*. */
+struct event *room_maker_event_new(struct room_maker *m, const char *type,
 	const char *state_key, struct str sender, const char *content);
 /* As room_maker_event, with these prev_events. */
 const struct event *room_maker_event_after(struct room_maker *m, const char *type,

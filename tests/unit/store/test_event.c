@@ -195,7 +195,7 @@ static size_t extremities(struct str ids[4])
 static void forks_are_merged_by_what_names_both(void **state)
 {
 	struct str ids[4];
-	struct str root = maker.last;
+	struct str root = arena_str(maker.arena, maker.last);
 	const struct event *a =
 		room_maker_event_after(&maker, "m.a", NULL, ALICE, "{}", &root, 1);
 	const struct event *b =
@@ -218,7 +218,7 @@ static void forks_are_merged_by_what_names_both(void **state)
 static void what_is_in_no_timeline_moves_no_end(void **state)
 {
 	struct str ids[4];
-	struct str last = maker.last;
+	struct str last = arena_str(maker.arena, maker.last);
 	static const unsigned flags[] = { STORE_OUTLIER, STORE_REJECTED, STORE_SOFT_FAILED };
 
 	(void)state;
@@ -239,7 +239,7 @@ static void what_is_in_no_timeline_moves_no_end(void **state)
 static void backfilled_events_come_before_all_others(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
-	struct str root = maker.last;
+	struct str root = arena_str(maker.arena, maker.last);
 	const struct event *first = room_maker_event_after(
 		&maker, "m.f", NULL, ALICE, "{\"body\":\"1\"}", &root, 1);
 	const struct event *second = room_maker_event_after(
@@ -276,7 +276,7 @@ static void backfilled_events_come_before_all_others(void **state)
 
 static void an_event_that_was_missed_is_no_end(void **state)
 {
-	struct str root = maker.last;
+	struct str root = arena_str(maker.arena, maker.last);
 	const struct event *gap =
 		room_maker_event_after(&maker, "m.g", NULL, ALICE, "{}", &root, 1);
 	const struct event *after =
@@ -408,7 +408,7 @@ static void relations_are_found_by_type(void **state)
 
 	(void)state;
 	say("a");
-	target = maker.last;
+	target = arena_str(a, maker.last);
 	(void)snprintf(content, sizeof(content),
 		"{\"body\":\"e\",\"m.relates_to\":{\"event_id\":\"%.*s\",\"rel_type\":\"m."
 		"replace\"}}",
@@ -505,9 +505,9 @@ static void auth_chains_and_their_difference(void **state)
 
 	(void)state;
 	(void)room_maker_send(&maker, "m.x", "", ALICE, "{}");
-	x = maker.last;
+	x = arena_str(a, maker.last);
 	(void)room_maker_send(&maker, "m.y", "", ALICE, "{}");
-	y = maker.last;
+	y = arena_str(a, maker.last);
 	assert_int_equal(store_auth_chain(maker.st, a, &x, 1, 100, &chain, &n), ERR_OK);
 	assert_int_equal(n, 2);
 	assert_true(among(chain, n, maker.create));
