@@ -105,23 +105,42 @@ enum err room_maker_put(struct room_maker *m, const struct event *e, unsigned fl
 	return ERR_OK;
 }
 
+static enum err try_send(struct room_maker *m, const char *type, const char *state_key,
+	struct str sender, const char *content, int64_t *nid)
+{
+	const struct event *e = room_maker_event(m, type, state_key, sender, content);
+	int64_t pos;
+	enum err err = store_begin(m->st);
+
+	if (err)
+		return err;
+	return store_end(m->st, room_maker_put(m, e, STORE_LOCAL, STR(""), STR(""), nid, &pos));
+}
+
 int64_t room_maker_send(struct room_maker *m, const char *type, const char *state_key,
 	struct str sender, const char *content)
 {
-	const struct event *e = room_maker_event(m, type, state_key, sender, content);
 	int64_t nid;
-	int64_t pos;
 
-	must(store_begin(m->st), "begin");
-	must(room_maker_put(m, e, STORE_LOCAL, STR(""), STR(""), &nid, &pos), type);
-	must(store_commit(m->st), "commit");
+	must(try_send(m, type, state_key, sender, content, &nid), type);
 	return nid;
 }
 
-void room_maker_init(struct room_maker *m, struct store *st, struct str room_id)
+static enum err put_room(struct room_maker *m)
+{
+	enum err err = store_begin(m->st);
+
+	if (err)
+		return err;
+	return store_end(m->st, store_room_put(m->st, m->room_id, STR("11"), false));
+}
+
+enum err room_maker_try_init(struct room_maker *m, struct store *st, struct str room_id)
 {
 	unsigned char public_key[32];
 	unsigned char seed[32] = { 7 };
+	int64_t nid;
+	enum err err;
 
 	*m = (struct room_maker){ .st = st,
 		.arena = arena_new(),
@@ -134,14 +153,21 @@ void room_maker_init(struct room_maker *m, struct store *st, struct str room_id)
 	m->key = (struct sign_key){ .server_name = store_server_name(st),
 		.key_id = STR("ed25519:0"),
 		.secret = m->secret };
-	must(store_begin(st), "begin");
-	must(store_room_put(st, m->room_id, STR("11"), false), "room");
-	must(store_commit(st), "commit");
-	(void)room_maker_send(m, "m.room.create", "", m->creator, "{\"room_version\":\"11\"}");
+	err = put_room(m);
+	if (!err)
+		err = try_send(
+			m, "m.room.create", "", m->creator, "{\"room_version\":\"11\"}", &nid);
 	m->create = arena_str(m->arena, m->last);
-	(void)room_maker_send(
-		m, "m.room.member", m->creator.p, m->creator, "{\"membership\":\"join\"}");
+	if (!err)
+		err = try_send(m, "m.room.member", m->creator.p, m->creator,
+			"{\"membership\":\"join\"}", &nid);
 	m->member = arena_str(m->arena, m->last);
+	return err;
+}
+
+void room_maker_init(struct room_maker *m, struct store *st, struct str room_id)
+{
+	must(room_maker_try_init(m, st, room_id), "room");
 }
 
 void room_maker_deinit(struct room_maker *m)

@@ -28,6 +28,9 @@ struct room_maker {
 /* Makes an empty room of version 11 on the store's server with @alice as creator: create and
  * member event, each stored in a transaction of its own. */
 void room_maker_init(struct room_maker *m, struct store *st, struct str room_id);
+/* As room_maker_init, for a store that may fail; room_maker_deinit() in either case. */
+enum err room_maker_try_init(
+	struct room_maker *m, struct store *st, struct str room_id) MUST_CHECK;
 void room_maker_deinit(struct room_maker *m);
 
 /* An event behind m->last, not stored. state_key NULL: no state event. Lives with m. */
