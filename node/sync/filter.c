@@ -3,6 +3,7 @@
 #include "node/base/base64.h"
 #include "node/base/hash.h"
 #include "node/base/limits.h"
+#include "node/sync/answer.h"
 #include "store/store.h"
 #include "store/user_setting.h"
 
@@ -90,7 +91,7 @@ static struct str id_of(struct arena *a, struct str json)
 	return arena_str(a, buf_str(&text));
 }
 
-enum err sync_filter_put(struct store *st, struct arena *a, struct str user_id,
+enum err sync_filter_put(struct sync *s, struct arena *a, struct str user_id,
 	const struct json *obj, struct str *filter_id, struct err_ctx *why)
 {
 	CLEANUP(buf_deinit) struct buf json = { 0 };
@@ -105,23 +106,29 @@ enum err sync_filter_put(struct store *st, struct arena *a, struct str user_id,
 		return err_set(why, ERR_TOO_LARGE, "a filter has at most %d bytes",
 			(int)LIMIT_FILTER_BYTES);
 	id = id_of(a, buf_str(&json));
-	err = store_begin(st);
+	err = store_begin(s->o.store);
 	if (err)
 		return err;
-	err = store_end(st, store_filter_put(st, user_id, id, buf_str(&json)));
+	err = store_end(s->o.store, store_filter_put(s->o.store, user_id, id, buf_str(&json)));
 	if (!err)
 		*filter_id = id;
 	return err;
 }
 
-enum err sync_filter_get(struct store *st, struct arena *a, struct str user_id,
-	struct str filter_id, struct str *json, struct err_ctx *why)
+static enum err get(struct store *st, struct arena *a, struct str user_id, struct str filter_id,
+	struct str *json, struct err_ctx *why)
 {
 	enum err err = store_filter_get(st, a, user_id, filter_id, json);
 
 	if (err == ERR_NOT_FOUND)
 		return err_set(why, err, "there is no such filter");
 	return err;
+}
+
+enum err sync_filter_get(struct sync *s, struct arena *a, struct str user_id,
+	struct str filter_id, struct str *json, struct err_ctx *why)
+{
+	return get(s->o.store, a, user_id, filter_id, json, why);
 }
 
 enum err sync_filter_load(struct store *st, struct arena *a, struct str user_id,
@@ -133,7 +140,7 @@ enum err sync_filter_load(struct store *st, struct arena *a, struct str user_id,
 
 	limits.bytes = LIMIT_FILTER_BYTES;
 	if (param.n && param.p[0] != '{') {
-		err = sync_filter_get(st, a, user_id, param, &param, why);
+		err = get(st, a, user_id, param, &param, why);
 		if (err == ERR_NOT_FOUND)
 			err = ERR_INVALID;
 	}

@@ -10,6 +10,7 @@
 #include "node/core/event_filter.h"
 
 struct store;
+struct sync;
 
 #define FILTER_TIMELINE_DEFAULT 10
 
@@ -32,10 +33,10 @@ enum err sync_filter_parse(struct arena *a, const struct json *obj, struct sync_
 
 /* Stores a filter (checked first); the same one twice has the same id, which is in a.
  * ERR_TOO_LARGE: over LIMIT_FILTER_BYTES. */
-enum err sync_filter_put(struct store *st, struct arena *a, struct str user_id,
+enum err sync_filter_put(struct sync *s, struct arena *a, struct str user_id,
 	const struct json *obj, struct str *filter_id, struct err_ctx *why) MUST_CHECK;
 /* Its JSON text, in a. ERR_NOT_FOUND. */
-enum err sync_filter_get(struct store *st, struct arena *a, struct str user_id,
+enum err sync_filter_get(struct sync *s, struct arena *a, struct str user_id,
 	struct str filter_id, struct str *json, struct err_ctx *why) MUST_CHECK;
 
 /* The parameter of a request: an id, JSON text, or empty. ERR_INVALID: no such filter. */

@@ -317,6 +317,16 @@ void presence_get(
 	};
 }
 
+enum err presence_get_for(struct presence *p, struct arena *a, struct str viewer,
+	struct str user_id, struct presence_info *out, struct err_ctx *why)
+{
+	if (!str_eq(viewer, user_id) && !store_membership_share(p->store, viewer, user_id))
+		return err_set(
+			why, ERR_FORBIDDEN, "you share no room with %.*s", STR_FMT(user_id));
+	presence_get(p, a, user_id, out);
+	return ERR_OK;
+}
+
 void presence_write(const struct presence_info *info, struct jw *w)
 {
 	jw_obj(w);

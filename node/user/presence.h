@@ -58,6 +58,10 @@ void presence_active(struct presence *p, struct str user_id);
 void presence_get(
 	struct presence *p, struct arena *a, struct str user_id, struct presence_info *out);
 
+/* As viewer asks for it: ERR_FORBIDDEN unless it is his own or they share a room. */
+enum err presence_get_for(struct presence *p, struct arena *a, struct str viewer,
+	struct str user_id, struct presence_info *out, struct err_ctx *why) MUST_CHECK;
+
 /* The content of an m.presence event, and the answer of GET status, as an object. */
 void presence_write(const struct presence_info *info, struct jw *w);
 
