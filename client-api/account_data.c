@@ -6,11 +6,26 @@
 #include "client-api/interactive.h"
 #include "client-api/reply.h"
 #include "client-api/routes.h"
+#include "node/user/push_rules.h"
 
 /* The server's own: written by other endpoints. */
 static bool is_managed(struct str type)
 {
 	return str_eq(type, STR("m.fully_read")) || str_eq(type, STR("m.push_rules"));
+}
+
+static enum err write_push_rules(struct request *r, struct buf *out)
+{
+	CLEANUP(buf_deinit) struct buf rules = { 0 };
+	struct jw w = jw_to(out);
+	enum err err = push_rules_put(r->api->push_rules, r->caller.user_id, &rules);
+
+	if (err)
+		return err;
+	jw_obj(&w);
+	jw_kv_raw(&w, "global", buf_str(&rules));
+	jw_end(&w);
+	return ERR_OK;
 }
 
 static enum err get(struct request *r, struct str room_id, struct str type)
@@ -21,11 +36,18 @@ static enum err get(struct request *r, struct str room_id, struct str type)
 
 	if (err)
 		return err;
-	err = account_data_get(
-		r->api->users, r->arena, r->caller.account, room_id, type, &content);
-	if (err)
+	if (room_id.n == 0 && str_eq(type, STR("m.push_rules")) && r->api->push_rules) {
+		err = write_push_rules(r, &out);
+	} else {
+		err = account_data_get(
+			r->api->users, r->arena, r->caller.account, room_id, type, &content);
+		if (!err)
+			buf_put_str(&out, content);
+	}
+	if (err) {
+		buf_deinit(&out);
 		return err_set(&r->why, err, "there is no account data of that type");
-	buf_put_str(&out, content);
+	}
 	reply_json(r, &out);
 	return ERR_OK;
 }

@@ -6,7 +6,9 @@
 #include "client-api/reply.h"
 #include "client-api/routes.h"
 #include "node/base/limits.h"
+#include "node/sync/sync.h"
 #include "node/user/cross_signing.h"
+#include "node/user/device_list.h"
 #include "node/user/e2e_keys.h"
 
 static enum err post_upload(struct request *r)
@@ -57,6 +59,40 @@ static enum err post_claim(struct request *r)
 	struct user_caller who = request_user(r);
 
 	return e2e_keys_claim(r->api->users, &who, r->body, keys_call(r), &r->why);
+}
+
+static void write_ids(struct jw *w, const char *name, const struct str *ids, size_t n)
+{
+	jw_key(w, name);
+	jw_arr(w);
+	for (size_t i = 0; i < n; i++)
+		jw_str(w, ids[i]);
+	jw_end(w);
+}
+
+static enum err get_changes(struct request *r)
+{
+	struct device_list_changes changes;
+	struct sync_token from, to;
+	struct str text;
+	struct jw w;
+	enum err err;
+
+	if (!request_query(r, "from", &text) || !sync_token_parse(text, &from))
+		return err_set(&r->why, ERR_INVALID, "from is no token of a sync");
+	if (!request_query(r, "to", &text) || !sync_token_parse(text, &to))
+		return err_set(&r->why, ERR_INVALID, "to is no token of a sync");
+	err = device_list_changes(
+		r->api->users, r->arena, r->caller.user_id, from.stream, to.stream, &changes);
+	if (err)
+		return err;
+	reply_begin(r, &w);
+	jw_obj(&w);
+	write_ids(&w, "changed", changes.changed, changes.n_changed);
+	write_ids(&w, "left", changes.left, changes.n_left);
+	jw_end(&w);
+	reply_end(r);
+	return ERR_OK;
 }
 
 static enum err upload_cross_signing(struct request *r, struct str unused)
@@ -114,6 +150,7 @@ const struct route end_to_end_encryption_routes[] = {
 		LIMIT_BODY_KEYS },
 	{ "claimKeys", "POST", KEYS "/claim", AUTH_TOKEN, COST_KEYS, post_claim, BODY_OBJECT,
 		LIMIT_BODY_KEYS },
+	{ "getKeysChanges", "GET", KEYS "/changes", AUTH_TOKEN, COST_KEYS, get_changes },
 	{ "uploadCrossSigningKeys", "POST", KEYS "/device_signing/upload", AUTH_TOKEN,
 		COST_KEYS, post_device_signing, BODY_OBJECT },
 	{ "uploadCrossSigningSignatures", "POST", KEYS "/signatures/upload", AUTH_TOKEN,

@@ -12,7 +12,7 @@
 
 #define LOG_MODULE "account"
 
-#define OPENID_S (60 * 60)
+#define OPENID_S INT64_C(3600)
 
 /* What waits for a hash. The step that comes after it is `then`. */
 struct account_op {

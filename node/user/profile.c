@@ -7,7 +7,7 @@
 #include "node/user/users_impl.h"
 #include "store/profile.h"
 
-#define PROFILE_BYTES (64 * 1024)
+#define PROFILE_BYTES 65536U
 
 /* "Common Namespaced Identifier Grammar" or one of the two old names. */
 static bool field_ok(struct str s)
@@ -190,6 +190,7 @@ void profile_get(struct users *u, struct str user_id, struct str field, struct p
 {
 	struct profile_op *op = NEW(struct profile_op);
 	struct str localpart, server;
+	bool local = true;
 
 	op->users = u;
 	op->call = c;
@@ -200,9 +201,11 @@ void profile_get(struct users *u, struct str user_id, struct str field, struct p
 	op->remote.done = answer_remote;
 	if (!id_user(user_id, &localpart, &server))
 		op->err = err_set(&c->why, ERR_INVALID, "not a user id");
-	else if (!str_eq(server, u->o.server_name) && !u->remote)
+	else
+		local = str_eq(server, u->o.server_name);
+	if (!local && !u->remote)
 		op->err = err_set(&c->why, ERR_NOT_FOUND, "that server can't be reached");
-	if (op->err || str_eq(server, u->o.server_name))
+	if (local || !u->remote)
 		users_later(u, &op->later);
 	else
 		u->remote->query_profile(u->remote_arg, op->user_id, op->field, &op->remote);
@@ -263,7 +266,7 @@ static enum err check_size(struct users *u, int64_t account, struct err_ctx *why
 		bytes += fields[i].field.n + fields[i].value.n + 4;
 	if (bytes >= PROFILE_BYTES)
 		return err_set(
-			why, ERR_TOO_LARGE, "a profile has at most %d bytes", PROFILE_BYTES);
+			why, ERR_TOO_LARGE, "a profile has at most %u bytes", PROFILE_BYTES);
 	return ERR_OK;
 }
 

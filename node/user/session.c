@@ -5,7 +5,7 @@
 #include "store/cross_signing.h"
 
 /* An access token that can be refreshed lives this long. */
-#define ACCESS_TOKEN_MS (60 * 60 * 1000)
+#define ACCESS_TOKEN_MS INT64_C(3600000)
 
 #define DEVICE_ID_CHARS 10
 
@@ -21,9 +21,10 @@ static bool device_id_ok(struct str s)
 	return true;
 }
 
-static enum err make_tokens(struct users *u, struct arena *a, struct store_session *s,
+static enum err make_tokens(struct users *u, struct arena *a, const struct store_session *s,
 	bool refreshable, struct account_session *out)
 {
+	struct store_session row = *s;
 	struct token access, refresh;
 	unsigned char access_hash[TOKEN_HASH_BYTES];
 	unsigned char refresh_hash[TOKEN_HASH_BYTES];
@@ -32,14 +33,14 @@ static enum err make_tokens(struct users *u, struct arena *a, struct store_sessi
 
 	token_make(u->o.rng, "kt_", &access);
 	token_hash(token_str(&access), access_hash);
-	s->access_hash = access_hash;
+	row.access_hash = access_hash;
 	if (refreshable) {
 		token_make(u->o.rng, "kr_", &refresh);
 		token_hash(token_str(&refresh), refresh_hash);
-		s->refresh_hash = refresh_hash;
-		s->expires_ts = users_now(u) + ACCESS_TOKEN_MS;
+		row.refresh_hash = refresh_hash;
+		row.expires_ts = users_now(u) + ACCESS_TOKEN_MS;
 	}
-	err = store_session_put(u->store, s, &nid);
+	err = store_session_put(u->store, &row, &nid);
 	if (err)
 		return err;
 	out->access_token = arena_str(a, token_str(&access));

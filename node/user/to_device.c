@@ -15,7 +15,7 @@
 #define MESSAGE_ID_MAX 128 /* 32 code points */
 
 /* Of an EDU: its key, its content's fields and their punctuation, rounded up. */
-#define EDU_BYTES (60 * 1024)
+#define EDU_BYTES 61440U
 
 enum err to_device_since(struct users *u, struct arena *a, int64_t device, int64_t since,
 	int64_t to, size_t limit, struct to_device_page *out)
@@ -224,7 +224,7 @@ static enum err batch_user(struct batch *b, struct str user_id, const struct jso
 		json_canonical(m, &one);
 		if (one.n > EDU_BYTES)
 			return err_set(b->e->why, ERR_TOO_LARGE,
-				"a message to another server has at most %d bytes", EDU_BYTES);
+				"a message to another server has at most %u bytes", EDU_BYTES);
 		if (devices.n && devices.n + one.n > EDU_BYTES / 2) {
 			buf_put_z(&devices, "}");
 			err = add_to_batch(b, user_id, buf_str(&devices));

@@ -11,6 +11,7 @@
 #include "node/user/users_impl.h"
 
 #define UIA_SESSIONS 256
+#define UIA_MS       ((uint64_t)(LIMIT_UIA_MS))
 
 struct uia_session {
 	struct token id;
@@ -71,7 +72,7 @@ static void expire(struct users *u)
 	uint64_t now = loop_now_ms(u->o.loop);
 
 	while (u->uia_oldest &&
-		(u->uia.n >= UIA_SESSIONS || now - u->uia_oldest->born_ms >= LIMIT_UIA_MS))
+		(u->uia.n >= UIA_SESSIONS || now - u->uia_oldest->born_ms >= UIA_MS))
 		session_free(u, u->uia_oldest);
 }
 
@@ -98,7 +99,7 @@ static struct uia_session *session_find(
 {
 	struct uia_session *s = map_get(&u->uia, id);
 
-	if (!s || loop_now_ms(u->o.loop) - s->born_ms >= LIMIT_UIA_MS)
+	if (!s || loop_now_ms(u->o.loop) - s->born_ms >= UIA_MS)
 		return NULL;
 	return sodium_memcmp(s->binding, binding, 32) == 0 ? s : NULL;
 }

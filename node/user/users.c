@@ -10,7 +10,7 @@
 #define LOG_MODULE "users"
 
 /* "Last seen" is good to a quarter of an hour: a write for each request would cost a flush. */
-#define LAST_SEEN_MS (15 * 60 * 1000)
+#define LAST_SEEN_MS INT64_C(900000)
 
 static void unlink_later(struct users_later *l)
 {

@@ -83,8 +83,9 @@ struct user_caller {
 
 /* Whose token it is. ERR_UNAUTHORIZED for an unknown one; *soft_logout (may be NULL) is then
  * true if the device is still there and the client should ask for a new token alone ("Soft
- * logout"). May write (a refreshed token's first use ends the old one; last seen): call it
- * inside the request's transaction. address is text, empty if not known. */
+ * logout"). May write (a refreshed token's first use ends the old one; last seen), in a
+ * transaction of its own; a disk that takes no writes keeps nobody out. address is text, empty
+ * if not known. */
 enum err users_authenticate(struct users *u, struct str token, struct str address,
 	struct arena *a, struct user_caller *out, bool *soft_logout,
 	struct err_ctx *why) MUST_CHECK;
