@@ -35,19 +35,27 @@ export class Friend {
             username: name, password, auth: { type: "m.login.dummy" },
             initial_device_display_name: `${name}'s laptop`,
         });
-        const friend = new Friend();
-        friend.name = name;
-        friend.password = password;
-        friend.baseUrl = baseUrl;
-        friend.accessToken = account.access_token;
-        friend.client = sdk.createClient({
+        return new Friend(baseUrl, name, password, account);
+    }
+
+    /** Another device of a friend's. */
+    static async login(baseUrl, friend, deviceName) {
+        const anonymous = sdk.createClient({ baseUrl, logger });
+        const account = await anonymous.loginRequest({
+            type: "m.login.password", password: friend.password,
+            identifier: { type: "m.id.user", user: friend.userId },
+            initial_device_display_name: deviceName,
+        });
+        return new Friend(baseUrl, `${friend.name}'s ${deviceName}`, friend.password, account);
+    }
+
+    constructor(baseUrl, name, password, account) {
+        Object.assign(this, { baseUrl, name, password, accessToken: account.access_token, requests: [] });
+        this.client = sdk.createClient({
             baseUrl, logger,
             userId: account.user_id, deviceId: account.device_id, accessToken: account.access_token,
             verificationMethods: ["m.sas.v1"],
-            // How often it tries again while its node is away.
-            scheduler: new sdk.MatrixScheduler(() => 500),
         });
-        return friend;
     }
 
     get userId() {
@@ -58,9 +66,17 @@ export class Friend {
         return this.client.getCrypto();
     }
 
-    async start() {
+    async start({ crossSigning = true } = {}) {
         await this.client.initRustCrypto({ useIndexedDB: false });
-        await this.crypto.bootstrapCrossSigning({
+        if (crossSigning) await this.signUp();
+        this.client.on(CryptoEvent.VerificationRequestReceived, (r) => this.requests.push(r));
+        await this.client.startClient({ initialSyncLimit: 50, lazyLoadMembers: true });
+        await until(`${this.name} syncs`, () => this.client.isInitialSyncComplete());
+    }
+
+    /** Makes and uploads cross-signing keys. */
+    signUp() {
+        return this.crypto.bootstrapCrossSigning({
             authUploadDeviceSigningKeys: (request) => request({
                 type: "m.login.password",
                 identifier: { type: "m.id.user", user: this.userId },
@@ -75,10 +91,6 @@ export class Friend {
                 });
             }),
         });
-        this.requests = [];
-        this.client.on(CryptoEvent.VerificationRequestReceived, (r) => this.requests.push(r));
-        await this.client.startClient({ initialSyncLimit: 50, lazyLoadMembers: true });
-        await until(`${this.name} syncs`, () => this.client.isInitialSyncComplete());
     }
 
     stop() {
