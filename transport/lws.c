@@ -27,6 +27,25 @@ static unsigned fd_limit(void)
 	return 0; /* as the process's */
 }
 
+static void never(lws_sorted_usec_list_t *sul)
+{
+	(void)sul;
+}
+
+/*
+ * lws looks every 30 s whether its parent process lives and whether interfaces came up, neither
+ * of which we use: an idle node would wake up for it. An entry of our own leads to its list of
+ * timers, whose only others, right after the context was made, are that one's.
+ */
+static void stop_housekeeping(struct lws_context *context)
+{
+	lws_sorted_usec_list_t mark = { 0 };
+	lws_sul_schedule(context, 0, &mark, never, LWS_US_PER_SEC);
+	struct lws_dll2_owner *timers = mark.list.owner;
+	while (timers->head)
+		lws_dll2_remove(timers->head);
+}
+
 enum err lws_node_new(
 	struct uv_loop_s *uv, const struct log *log, struct lws_node **out, struct err_ctx *why)
 {
@@ -51,6 +70,7 @@ enum err lws_node_new(
 			"and "
 			"are file descriptors left?)");
 	}
+	stop_housekeeping(n->context);
 	log_debug(log, "ready version=%s", lws_get_library_version());
 	*out = n;
 	return ERR_OK;

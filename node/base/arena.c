@@ -8,6 +8,7 @@
 #include "node/base/alloc.h"
 
 #define CHUNK_BYTES 4096
+#define FIRST_BYTES 2048 /* a request that waits must not weigh more than its connection */
 #define ALIGN       ((size_t)16)
 
 struct chunk {
@@ -87,7 +88,7 @@ static void *take(struct arena *a, size_t n, void *(*get)(size_t))
 	if (size > CHUNK_BYTES / 4)
 		c = add_chunk(a, size, true, get);
 	else if (!c || c->size - c->used < size)
-		c = add_chunk(a, CHUNK_BYTES - sizeof(*c), false, get);
+		c = add_chunk(a, (c ? CHUNK_BYTES : FIRST_BYTES) - sizeof(*c), false, get);
 	if (!c)
 		return NULL;
 	p = c->bytes + c->used;

@@ -2,7 +2,7 @@
  * arena: memory that lives exactly as long as one request, operation or answer.
  *
  * Nothing in an arena is freed singly. An arena belongs to one thread. Small blocks come from
- * chunks of 4 KiB; a request larger than a quarter of that gets a chunk of its own.
+ * chunks, 2 KiB and then 4 KiB each; what is larger than 1 KiB gets a chunk of its own.
  */
 #ifndef KITH_BASE_ARENA_H
 #define KITH_BASE_ARENA_H

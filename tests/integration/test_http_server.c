@@ -432,6 +432,19 @@ static void aborted_polls_leave_the_loop_asleep(void **state)
 	assert_in_range(turns, 1, 5);
 }
 
+static void an_idle_server_sets_no_timer(void **state)
+{
+	struct world *w = *state;
+	struct raw r;
+	raw_open(&r, w->uv, w->port);
+	raw_send_z(&r, "GET /never" HEAD_END "\r\n");
+	raw_turn(w->uv, 20);
+	assert_int_equal(uv_backend_timeout(loop_uv_handle(w->uv)), -1); /* with a parked poll */
+	raw_close(&r);
+	raw_turn(w->uv, 20);
+	assert_int_equal(uv_backend_timeout(loop_uv_handle(w->uv)), -1);
+}
+
 static void a_stream_waits_for_its_reader(void **state)
 {
 	struct world *w = *state;
@@ -629,6 +642,7 @@ int main(void)
 		TEST(a_parked_handler_hears_at_once_that_its_client_is_gone),
 		TEST(a_parked_request_is_answered_later_and_the_next_one_waits),
 		TEST(aborted_polls_leave_the_loop_asleep),
+		TEST(an_idle_server_sets_no_timer),
 		TEST(a_stream_waits_for_its_reader),
 		TEST(http_1_0_gets_a_body_that_ends_with_the_connection),
 		TEST(an_answer_short_of_its_promise_closes),
