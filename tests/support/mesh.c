@@ -219,6 +219,8 @@ struct str mesh_user(struct mesh_node *node, const char *localpart)
 struct waiting {
 	bool done;
 	enum err err;
+	struct arena *arena;
+	struct str token;
 };
 
 static bool is_done(void *arg)
@@ -231,13 +233,15 @@ static void registered(
 {
 	struct waiting *w = c->arg;
 
-	(void)session;
-	*w = (struct waiting){ true, err };
+	w->done = true;
+	w->err = err;
+	if (!err)
+		w->token = arena_str(w->arena, session->access_token);
 }
 
 struct str mesh_register(struct mesh_node *node, const char *localpart)
 {
-	struct waiting w = { 0 };
+	struct waiting w = { .arena = node->mesh->arena };
 	struct account_call call = { .done = registered, .arg = &w };
 
 	account_create(node->users,
@@ -246,12 +250,31 @@ struct str mesh_register(struct mesh_node *node, const char *localpart)
 		&call);
 	mesh_until(node->mesh, is_done, &w, "registering");
 	assert_int_equal(w.err, ERR_OK);
+	assert_true(node->n_users < MESH_USERS);
+	node->users_here[node->n_users].localpart = localpart;
+	node->users_here[node->n_users++].token = w.token;
 	return mesh_user(node, localpart);
+}
+
+void mesh_caller(struct mesh_node *node, const char *localpart, struct user_caller *out)
+{
+	for (size_t i = 0; i < node->n_users; i++) {
+		if (strcmp(node->users_here[i].localpart, localpart) != 0)
+			continue;
+		assert_int_equal(users_authenticate(node->users, node->users_here[i].token,
+					 STR(""), node->mesh->arena, out, NULL, NULL),
+			ERR_OK);
+		return;
+	}
+	fail_msg("%s is not registered", localpart);
 }
 
 static void created(struct room_create *c, enum err err)
 {
-	*(struct waiting *)c->owner = (struct waiting){ true, err };
+	struct waiting *w = c->owner;
+
+	w->done = true;
+	w->err = err;
 }
 
 struct str mesh_create(
@@ -275,7 +298,10 @@ struct str mesh_create(
 
 static void moved(struct room_member *m, enum err err)
 {
-	*(struct waiting *)m->owner = (struct waiting){ true, err };
+	struct waiting *w = m->owner;
+
+	w->done = true;
+	w->err = err;
 }
 
 enum err mesh_member(struct mesh_node *node, const char *sender, struct str room_id, int action,

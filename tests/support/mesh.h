@@ -13,7 +13,10 @@
 #include "store/store.h"
 #include "tests/support/net_double.h"
 
-#define MESH_MAX 4
+#define MESH_MAX   4
+#define MESH_USERS 4
+
+struct user_caller;
 
 struct mesh_node {
 	struct mesh *mesh;
@@ -31,6 +34,11 @@ struct mesh_node {
 	struct presence *presence;
 	struct transport *transport;
 	struct federation *federation;
+	struct {
+		const char *localpart;
+		struct str token;
+	} users_here[MESH_USERS];
+	size_t n_users;
 };
 
 struct mesh {
@@ -56,6 +64,8 @@ void mesh_settle(struct mesh *m, unsigned ms);
 
 struct str mesh_user(struct mesh_node *node, const char *localpart); /* its id */
 struct str mesh_register(struct mesh_node *node, const char *localpart);
+/* Who a request of that user's would be from. */
+void mesh_caller(struct mesh_node *node, const char *localpart, struct user_caller *out);
 /* version NULL: the default. */
 struct str mesh_create(
 	struct mesh_node *node, const char *creator, const char *preset, const char *version);

@@ -5,8 +5,13 @@
 
 #include "node/base/alloc.h"
 
+#define MAX_CUTS 4
+
 struct net {
 	struct loop *loop;
+	struct {
+		const struct transport *a, *b;
+	} cuts[MAX_CUTS];
 	struct transport *nodes;
 	size_t busy;
 	bool lose;
@@ -101,12 +106,25 @@ static struct transport *node_find(struct net *n, struct str name)
 	return t;
 }
 
+static bool linked(const struct net *n, const struct transport *a, const struct transport *b)
+{
+	if (!a || !b || !a->up || !b->up)
+		return false;
+	for (size_t i = 0; i < MAX_CUTS; i++)
+		if ((n->cuts[i].a == a && n->cuts[i].b == b) ||
+			(n->cuts[i].a == b && n->cuts[i].b == a))
+			return false;
+	return true;
+}
+
 static void tell(struct transport *t, struct transport *peer)
 {
 	for (struct transport_listener *l = t->listeners; l; l = l->next) {
-		if (t->up && peer->up && l->peer_up)
+		bool up = linked(t->net, t, peer);
+
+		if (up && l->peer_up)
 			l->peer_up(l->arg, str_of(peer->name));
-		if (!(t->up && peer->up) && l->peer_down)
+		if (!up && l->peer_down)
 			l->peer_down(l->arg, str_of(peer->name));
 	}
 }
@@ -122,6 +140,21 @@ void net_connect(struct transport *t, bool up)
 		tell(o, t);
 		tell(t, o);
 	}
+}
+
+void net_cut(struct transport *a, struct transport *b, bool cut)
+{
+	struct net *n = a->net;
+	size_t i = 0;
+
+	for (; i < MAX_CUTS; i++)
+		if (cut ? !n->cuts[i].a : n->cuts[i].a == a && n->cuts[i].b == b)
+			break;
+	assert(i < MAX_CUTS);
+	n->cuts[i].a = cut ? a : NULL;
+	n->cuts[i].b = cut ? b : NULL;
+	tell(a, b);
+	tell(b, a);
 }
 
 static void unlink_call(struct transport_call *c)
@@ -165,9 +198,9 @@ static void answer(struct transport_call *c)
 static void step(struct loop_deferred *d)
 {
 	struct transport_call *c = CONTAINER_OF(d, struct transport_call, deferred);
-	bool linked = c->from && c->to && c->from->up && c->to->up;
+	bool up = linked(c->net, c->from, c->to);
 
-	if (c->stage == GOING && linked && c->to->handler.request) {
+	if (c->stage == GOING && up && c->to->handler.request) {
 		c->stage = ASKED;
 		if (c->net->seen)
 			c->net->seen(c->net->arg, c->from->name, c->to->name, c->rq.method,
@@ -181,9 +214,9 @@ static void step(struct loop_deferred *d)
 		c->to->handler.request(c->to->handler.arg, &c->in);
 		return;
 	}
-	if (!linked && !c->err)
+	if (!up && !c->err)
 		c->err = ERR_UNREACHABLE;
-	if (c->stage == GOING && linked)
+	if (c->stage == GOING && up)
 		c->status = 503;
 	if (c->from)
 		answer(c);
@@ -301,7 +334,7 @@ bool transport_connected(const struct transport *t, struct str name)
 {
 	const struct transport *peer = node_find(t->net, name);
 
-	return peer && peer->up && t->up;
+	return linked(t->net, t, peer);
 }
 
 enum err transport_allow(struct transport *t, struct str name, enum transport_level level)

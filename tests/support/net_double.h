@@ -20,6 +20,9 @@ struct transport *net_join(struct net *n, const char *name);
 /* Cuts or mends all links of a node; the others' and its own listeners are told. */
 void net_connect(struct transport *t, bool up);
 
+/* The same for the link between two. */
+void net_cut(struct transport *a, struct transport *b, bool cut);
+
 /* Every request that reaches a node: which node asked which for what. May be NULL. */
 void net_watch(struct net *n,
 	void (*seen)(void *arg, const char *from, const char *to, enum transport_method method,
