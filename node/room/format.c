@@ -84,123 +84,120 @@ static enum err put_prev_content(
 	return ERR_OK;
 }
 
-/* Children of one relation type, as far as the reader sees them. */
+#define CHILDREN_MAX 1000 /* looked at for one bundle */
+
+/* The children of one event, newest first, as far as the reader sees them. */
 struct children {
 	const struct room_format *f;
 	const struct store_event *parent;
-	struct store_event latest;
-	unsigned n;
-	bool participated; /* the reader wrote one */
+	const struct store_event *edit;  /* the latest */
+	const struct store_event *reply; /* the latest of its thread */
+	unsigned n_replies;
+	bool participated;      /* the reader wrote one */
+	struct str *references; /* event ids */
+	size_t n_references;
 };
+
+static const struct store_event *kept(const struct children *c, const struct store_event *e)
+{
+	struct store_event *copy = ARENA_NEW(c->f->arena, struct store_event);
+
+	*copy = *e;
+	return copy;
+}
+
+/* An edit is by the same sender and of the same type ("Validity of replacement events"). */
+static void see_edit(struct children *c, const struct store_event *e)
+{
+	if (!c->edit && !e->is_state && str_eq(e->sender, c->parent->sender) &&
+		str_eq(e->type, c->parent->type))
+		c->edit = kept(c, e);
+}
+
+static void see_reply(struct children *c, const struct store_event *e)
+{
+	if (!c->n_replies++)
+		c->reply = kept(c, e);
+	c->participated |= str_eq(e->sender, c->f->user_id);
+}
 
 static bool see_child(void *arg, const struct store_event *e)
 {
 	struct children *c = arg;
+	struct str relates = splice_get(splice_get(e->json, "content"), "m.relates_to");
+	struct str type = splice_string(splice_get(relates, "rel_type"));
 
 	if (!room_viewer_sees(c->f->viewer, e))
 		return true;
-	if (!c->n++)
-		c->latest = *e;
-	c->participated |= str_eq(e->sender, c->f->user_id);
+	if (str_eq(type, STR("m.replace"))) {
+		see_edit(c, e);
+	} else if (str_eq(type, STR("m.thread"))) {
+		see_reply(c, e);
+	} else if (str_eq(type, STR("m.reference"))) {
+		if (!c->references)
+			c->references =
+				arena_calloc(c->f->arena, CHILDREN_MAX, sizeof(*c->references));
+		c->references[c->n_references++] = e->event_id;
+	}
 	return true;
 }
 
-/* An edit is by the same sender and of the same type ("Validity of replacement events"). */
-static bool see_edit(void *arg, const struct store_event *e)
-{
-	struct children *c = arg;
-
-	if (!str_eq(e->sender, c->parent->sender) || !str_eq(e->type, c->parent->type) ||
-		e->is_state || !room_viewer_sees(c->f->viewer, e))
-		return true;
-	c->latest = *e;
-	c->n = 1;
-	return false;
-}
-
-#define CHILDREN_MAX 1000 /* looked at for one bundle */
-
-static enum err children(const struct room_format *f, const struct store_event *parent,
-	const char *rel_type, store_event_fn *fn, struct children *c)
-{
-	*c = (struct children){ .f = f, .parent = parent };
-	return store_event_relations(f->store, f->arena, parent->room_id, parent->event_id,
-		str_of(rel_type), STR(""), INT64_MIN, INT64_MAX, false, CHILDREN_MAX, fn, c);
-}
-
-struct references {
-	const struct room_format *f;
-	struct jw *w;
-};
-
-static bool put_reference(void *arg, const struct store_event *e)
-{
-	struct references *x = arg;
-
-	if (!room_viewer_sees(x->f->viewer, e))
-		return true;
-	jw_obj(x->w);
-	jw_kv_str(x->w, "event_id", e->event_id);
-	jw_end(x->w);
-	return true;
-}
-
-static enum err put_thread(
-	const struct room_format *f, const struct store_event *e, struct jw *w)
+static enum err put_thread(const struct room_format *f, const struct children *c, struct jw *w)
 {
 	struct room_format inner = *f;
-	struct children c;
-	enum err err = children(f, e, "m.thread", see_child, &c);
+	enum err err;
 
-	if (err || !c.n)
-		return err;
 	/* The latest reply shows its own edit, but no thread hangs on a thread. */
+	inner.no_threads = true;
 	jw_key(w, "m.thread");
 	jw_obj(w);
-	jw_kv_int(w, "count", c.n);
+	jw_kv_int(w, "count", c->n_replies);
 	jw_kv_bool(w, "current_user_participated",
-		c.participated || str_eq(e->sender, f->user_id));
+		c->participated || str_eq(c->parent->sender, f->user_id));
 	jw_key(w, "latest_event");
-	inner.no_threads = true;
-	err = room_format_event(&inner, &c.latest, w);
+	err = room_format_event(&inner, c->reply, w);
 	jw_end(w);
 	return err;
+}
+
+static void put_references(const struct children *c, struct jw *w)
+{
+	jw_key(w, "m.reference");
+	jw_obj(w);
+	jw_key(w, "chunk");
+	jw_arr(w);
+	for (size_t i = c->n_references; i > 0; i--) {
+		jw_obj(w);
+		jw_kv_str(w, "event_id", c->references[i - 1]);
+		jw_end(w);
+	}
+	jw_end(w);
+	jw_end(w);
 }
 
 static enum err put_relations(
 	const struct room_format *f, const struct store_event *e, struct jw *w)
 {
 	struct room_format inner = *f;
-	struct references refs = { f, w };
-	struct children edits;
-	unsigned n = 0;
-	enum err err = store_event_relation_count(f->store, e->event_id, STR(""), &n);
+	struct children c = { .f = f, .parent = e };
+	bool thread;
+	enum err err = store_event_relations(f->store, f->arena, e->room_id, e->event_id,
+		STR(""), STR(""), INT64_MIN, INT64_MAX, false, CHILDREN_MAX, see_child, &c);
 
-	if (err || !n)
+	thread = c.reply && !f->no_threads;
+	if (err || (!c.edit && !thread && !c.n_references))
 		return err;
 	jw_key(w, "m.relations");
 	jw_obj(w);
-	err = children(f, e, "m.replace", see_edit, &edits);
-	if (!err && edits.n) {
+	if (c.edit) {
 		inner.relations = false;
 		jw_key(w, "m.replace");
-		err = room_format_event(&inner, &edits.latest, w);
+		err = room_format_event(&inner, c.edit, w);
 	}
-	if (!err && !f->no_threads)
-		err = put_thread(f, e, w);
-	if (!err)
-		err = store_event_relation_count(f->store, e->event_id, STR("m.reference"), &n);
-	if (!err && n) {
-		jw_key(w, "m.reference");
-		jw_obj(w);
-		jw_key(w, "chunk");
-		jw_arr(w);
-		err = store_event_relations(f->store, f->arena, e->room_id, e->event_id,
-			STR("m.reference"), STR(""), INT64_MIN, INT64_MAX, true, CHILDREN_MAX,
-			put_reference, &refs);
-		jw_end(w);
-		jw_end(w);
-	}
+	if (!err && thread)
+		err = put_thread(f, &c, w);
+	if (c.n_references)
+		put_references(&c, w);
 	jw_end(w);
 	return err;
 }

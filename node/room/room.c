@@ -117,12 +117,19 @@ static void rolled_back(void *arg)
 	room_resolve_deinit(arg);
 }
 
+/* What moves in rooms goes through here already. */
+static void moved(void *arg, const struct feed_item *item)
+{
+	(void)arg, (void)item;
+}
+
 void rooms_cache_init(struct rooms *r, size_t bytes)
 {
 	r->cache_bytes = bytes ? bytes : CACHE_DEFAULT;
 	map_init(&r->loaded);
 	r->trim.fn = trim;
-	r->listener = (struct store_listener){ .rolled_back = rolled_back, .arg = r };
+	r->listener =
+		(struct store_listener){ .item = moved, .rolled_back = rolled_back, .arg = r };
 	store_listen(r->store, &r->listener);
 }
 
@@ -376,7 +383,8 @@ void room_copy_id(char out[256], struct str id)
 {
 	size_t n = id.n < 255 ? id.n : 255;
 
-	memcpy(out, id.p, n);
+	if (n)
+		memcpy(out, id.p, n);
 	out[n] = '\0';
 }
 

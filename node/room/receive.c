@@ -1,0 +1,562 @@
+#include "node/room/receive.h"
+
+#include <stdlib.h>
+
+#include "node/base/alloc.h"
+#include "node/base/limits.h"
+#include "node/core/id.h"
+#include "node/room/accept.h"
+#include "node/room/build.h"
+#include "node/room/fetch.h"
+#include "node/room/incoming.h"
+#include "node/room/outliers.h"
+
+#define LOG_MODULE "room"
+
+/*
+ *   VERIFY --> SETTLE --everything is in its place--> DONE
+ *                |  ^
+ *                |  +--- MISSING   get_missing_events: what lies between
+ *                |  +--- AUTH      event_auth: auth events that are not here
+ *                +--+--- STATE     the state before the oldest, once asking came to its end
+ *
+ * One event at a time for each room. SETTLE answers at once: it takes every event that waits
+ * and whose ancestors are here; what is still missing decides where to go. All three ways back
+ * are bounded (security.md F6).
+ */
+enum state { VERIFY, SETTLE, MISSING, AUTH, STATE, DONE, N_STATES };
+
+#define EVENTS_MAX (LIMIT_GAP_EVENTS * LIMIT_GAP_REQUESTS)
+#define STATES_MAX 5
+#define AUTHS_MAX  10
+#define DUMMY_TYPE "org.matrix.dummy_event"
+
+struct inbox { /* of one room */
+	struct str room_id;
+	struct rooms *rooms;
+	struct room_receive *first; /* the one that is being worked on */
+	struct room_receive **last;
+	struct loop_deferred deferred;
+	struct receiving *now;
+	char name[];
+};
+
+/* An event that waits for its ancestors. */
+struct waiting {
+	struct event *event; /* owned; NULL: taken or given up */
+	int64_t before;      /* as another server told us; 0: not asked */
+	bool auth_asked;
+	enum err err;
+};
+
+struct receiving {
+	struct rooms *rooms;
+	struct inbox *inbox;
+	struct room_receive *pdu;
+	enum state state;
+	const struct room_version *version;
+	struct arena *arena;
+	struct str event_id;
+	struct waiting *list; /* the event itself is the first */
+	size_t n;
+	unsigned missing_asked;
+	unsigned states_asked;
+	unsigned auths_asked;
+	size_t about; /* list[about] is what AUTH or STATE ask for */
+	struct incoming in;
+	struct fetch fetch;
+	struct room_call call;
+};
+
+static void enter(struct receiving *x, enum state next, enum err err);
+static void start_next(struct inbox *box);
+
+static void add(struct receiving *x, struct event *e)
+{
+	x->list = xrealloc(x->list, (x->n + 1) * sizeof(*x->list));
+	x->list[x->n++] = (struct waiting){ .event = e };
+}
+
+static void reset_incoming(struct receiving *x)
+{
+	incoming_deinit(&x->in);
+	incoming_init(&x->in, x->rooms, x->version, x->inbox->room_id, x->pdu->origin);
+	x->in.owner = x;
+}
+
+static void free_receiving(struct receiving *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		event_free(x->list[i].event);
+	free(x->list);
+	incoming_deinit(&x->in);
+	fetch_deinit(&x->fetch);
+	arena_free(x->arena);
+	free(x);
+}
+
+/* ---- what needs no other server ---- */
+
+static bool is_waiting_for(const struct receiving *x, struct str event_id)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->list[i].event && str_eq(x->list[i].event->event_id, event_id))
+			return true;
+	return false;
+}
+
+/* One event, if its turn has come. True if it is in its place now, or never will be. */
+static bool take(struct receiving *x, struct room *room, struct waiting *w)
+{
+	struct accept a = {
+		.rooms = x->rooms, .room = room, .event = w->event, .before = w->before
+	};
+	unsigned flags = 0;
+	int64_t nid;
+
+	w->err = store_event_find(x->rooms->store, w->event->event_id, &nid, &flags);
+	if (!w->err && !(flags & STORE_OUTLIER))
+		return true;
+	if (w->err && w->err != ERR_NOT_FOUND)
+		return true;
+	if (!w->before && !accept_has_parents(x->rooms, w->event))
+		return false;
+	a.known = !w->err;
+	w->err = accept_event(&a);
+	if (w->err == ERR_NOT_FOUND)
+		return w->auth_asked; /* asked, and still not to be had */
+	if (w->err)
+		return true;
+	if (a.verdict != ACCEPTED)
+		log_info(x->rooms->log, "event %s event_id=%.*s origin=%.*s: %s",
+			a.verdict == ACCEPTED_REJECTED ? "rejected" : "soft-failed",
+			STR_FMT(w->event->event_id), STR_FMT(x->pdu->origin), a.why.text);
+	if (a.verdict == ACCEPTED_REJECTED && w == &x->list[0]) {
+		x->pdu->why = a.why;
+		w->err = ERR_FORBIDDEN;
+	}
+	return true;
+}
+
+/* Takes what can be taken until nothing moves any more. */
+static enum err take_all(struct receiving *x)
+{
+	struct room *room;
+	bool moved = true;
+	enum err err = room_get(x->rooms, x->inbox->room_id, &room);
+
+	while (!err && moved) {
+		moved = false;
+		for (size_t i = 0; i < x->n; i++) {
+			struct waiting *w = &x->list[i];
+
+			if (!w->event || !take(x, room, w))
+				continue;
+			event_free(w->event);
+			w->event = NULL;
+			moved = true;
+			if (w->err == ERR_IO || w->err == ERR_FULL || w->err == ERR_CORRUPT)
+				return w->err;
+			err = room_get(x->rooms, x->inbox->room_id, &room);
+			if (err)
+				return err;
+		}
+	}
+	return err;
+}
+
+/* An event that waits for nothing that waits itself: where the gap begins. */
+static struct waiting *find_edge(struct receiving *x)
+{
+	for (size_t i = x->n; i > 0; i--) {
+		struct waiting *w = &x->list[i - 1];
+		bool inner = false;
+
+		if (!w->event)
+			continue;
+		for (size_t k = 0; k < w->event->n_prev_events && !inner; k++)
+			inner = is_waiting_for(x, w->event->prev_events[k]);
+		if (!inner)
+			return w;
+	}
+	return NULL;
+}
+
+static enum state decide(struct receiving *x, enum err *err)
+{
+	struct waiting *edge;
+
+	*err = take_all(x);
+	if (*err || !x->list[0].event) {
+		if (!*err)
+			*err = x->list[0].err;
+		return DONE;
+	}
+	edge = find_edge(x);
+	if (!edge || !x->rooms->ops) {
+		*err = err_set(&x->pdu->why, ERR_NOT_FOUND, "events before it can't be had");
+		return DONE;
+	}
+	x->about = (size_t)(edge - x->list);
+	if (edge->before || accept_has_parents(x->rooms, edge->event)) {
+		if (x->auths_asked++ < AUTHS_MAX)
+			return AUTH;
+	} else if (x->missing_asked < LIMIT_GAP_REQUESTS && x->n <= EVENTS_MAX) {
+		x->missing_asked++;
+		return MISSING;
+	} else if (x->states_asked++ < STATES_MAX) {
+		return STATE;
+	}
+	*err = err_set(&x->pdu->why, ERR_NOT_FOUND, "the gap before it is too large");
+	return DONE;
+}
+
+static void settle(struct receiving *x)
+{
+	enum err err;
+	enum state next = decide(x, &err);
+
+	enter(x, next, err);
+}
+
+/* ---- what is asked of the origin ---- */
+
+static void verified_self(struct incoming *in)
+{
+	struct receiving *x = in->owner;
+	enum err err = ERR_OK;
+
+	if (in->n) {
+		add(x, in->events[0]);
+		in->events[0] = NULL;
+		in->n = 0;
+	} else {
+		err = in->unreachable ? ERR_UNREACHABLE : ERR_FORBIDDEN;
+		err_set(&x->pdu->why, err, "a signature is missing or wrong");
+	}
+	enter(x, err ? DONE : SETTLE, err);
+}
+
+static void ask_verify(struct receiving *x)
+{
+	x->in.done = verified_self;
+	incoming_verify(&x->in);
+}
+
+static void verified_missing(struct incoming *in)
+{
+	struct receiving *x = in->owner;
+
+	for (size_t i = 0; i < in->n; i++) {
+		if (is_waiting_for(x, in->events[i]->event_id) || x->n > EVENTS_MAX)
+			continue;
+		add(x, in->events[i]);
+		in->events[i] = NULL;
+	}
+	enter(x, SETTLE, ERR_OK);
+}
+
+static bool names(const struct event *e, struct str event_id)
+{
+	for (size_t i = 0; i < e->n_prev_events; i++)
+		if (str_eq(e->prev_events[i], event_id))
+			return true;
+	return false;
+}
+
+/* Only what leads to an event that we asked for: its ancestors, one after the other. */
+static bool is_asked_for(const struct receiving *x, const struct incoming *in, struct str id)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->list[i].event && names(x->list[i].event, id))
+			return true;
+	for (size_t i = 0; i < in->n; i++)
+		if (in->events[i] && names(in->events[i], id))
+			return true;
+	return false;
+}
+
+static void got_missing(struct room_call *c, enum err err, struct str body)
+{
+	struct receiving *x = CONTAINER_OF(c, struct receiving, call);
+	struct arena *a = arena_new();
+	const struct json *reply;
+	size_t kept = 0;
+
+	reset_incoming(x);
+	if (!err)
+		err = json_parse_in(a, body, &json_limits_event, &reply, NULL);
+	if (!err)
+		incoming_add_all(&x->in, json_get(reply, "events"));
+	arena_free(a);
+	for (size_t i = 0; i < x->in.n; i++) {
+		struct event *e = x->in.events[i];
+
+		if (is_asked_for(x, &x->in, e->event_id) && kept < LIMIT_GAP_EVENTS) {
+			x->in.events[kept++] = e;
+		} else {
+			event_free(e);
+			x->in.events[i] = NULL;
+		}
+	}
+	x->in.n = kept;
+	if (!kept)
+		x->missing_asked = LIMIT_GAP_REQUESTS; /* it has no more to tell */
+	x->in.done = verified_missing;
+	incoming_verify(&x->in);
+}
+
+static void ask_missing(struct receiving *x)
+{
+	const struct room_ops *o = x->rooms->ops;
+	struct str earliest[LIMIT_PREV_EVENTS];
+	struct str latest[LIMIT_PREV_EVENTS];
+	size_t n_earliest = 0;
+	size_t n_latest = 0;
+	struct room *room;
+
+	if (!room_get(x->rooms, x->inbox->room_id, &room))
+		for (size_t i = 0; i < room->n_ends && n_earliest < ARRAY_LEN(earliest); i++)
+			earliest[n_earliest++] = str_of(room->ends[i].event_id);
+	for (size_t i = 0; i < x->n && n_latest < ARRAY_LEN(latest); i++)
+		if (x->list[i].event && !accept_has_parents(x->rooms, x->list[i].event))
+			latest[n_latest++] = x->list[i].event->event_id;
+	x->call = (struct room_call){ .server = x->pdu->origin, .done = got_missing };
+	o->missing_events(o->arg, &x->call, x->inbox->room_id, earliest, n_earliest, latest,
+		n_latest, LIMIT_GAP_EVENTS);
+}
+
+static void verified_auth(struct incoming *in)
+{
+	struct receiving *x = in->owner;
+	struct auth_pool pool;
+	enum err err = store_begin(x->rooms->store);
+
+	if (!err) {
+		auth_pool_init(&pool, x->rooms, x->version);
+		err = room_store_end(
+			x->rooms, outliers_store(x->rooms, &pool, in->events, in->n));
+		auth_pool_deinit(&pool);
+	}
+	enter(x, err ? DONE : SETTLE, err);
+}
+
+static void got_auth(struct room_call *c, enum err err, struct str body)
+{
+	struct receiving *x = CONTAINER_OF(c, struct receiving, call);
+	struct arena *a = arena_new();
+	const struct json *reply;
+
+	reset_incoming(x);
+	if (!err)
+		err = json_parse_in(a, body, &json_limits_event, &reply, NULL);
+	if (!err)
+		incoming_add_all(&x->in, json_get(reply, "auth_chain"));
+	arena_free(a);
+	x->in.done = verified_auth;
+	incoming_verify(&x->in);
+}
+
+static void ask_auth(struct receiving *x)
+{
+	const struct room_ops *o = x->rooms->ops;
+	struct waiting *w = &x->list[x->about];
+
+	w->auth_asked = true;
+	x->call = (struct room_call){ .server = x->pdu->origin, .done = got_auth };
+	o->event_auth(o->arg, &x->call, x->inbox->room_id, w->event->event_id);
+}
+
+static void got_state(struct fetch *f, enum err err)
+{
+	struct receiving *x = f->owner;
+
+	if (!err)
+		x->list[x->about].before = f->group;
+	else
+		x->pdu->why = f->why;
+	fetch_deinit(f);
+	enter(x, err ? DONE : SETTLE, err);
+}
+
+static void ask_state(struct receiving *x)
+{
+	x->fetch = (struct fetch){ .rooms = x->rooms,
+		.room_id = x->inbox->room_id,
+		.event_id = x->list[x->about].event->event_id,
+		.server = x->pdu->origin,
+		.done = got_state,
+		.owner = x };
+	fetch_start(&x->fetch);
+}
+
+/* ---- the ends of a room are kept few ---- */
+
+struct dummy {
+	struct rooms *r;
+	struct room *room;
+	unsigned tried;
+};
+
+static bool try_dummy(void *arg, const struct store_member *m)
+{
+	struct dummy *d = arg;
+	const struct room_draft draft = {
+		.type = STR(DUMMY_TYPE), .sender = m->user_id, .content = STR("{}")
+	};
+
+	return room_send_draft(d->r, d->room, &draft, NULL, NULL) == ERR_FORBIDDEN &&
+		++d->tried < 10;
+}
+
+/* Too many forward extremities make each state costly: an event that no client shows names
+ * them all. */
+static void merge_ends(struct rooms *r, struct str room_id)
+{
+	struct dummy d = { .r = r };
+	struct arena *a;
+	enum err err = room_get(r, room_id, &d.room);
+
+	if (err || d.room->n_ends <= LIMIT_FORWARD_EXTREMITIES)
+		return;
+	a = arena_new();
+	err = store_membership_local_members(
+		r->store, a, room_id, MEMBERSHIP_JOIN, try_dummy, &d);
+	if (err)
+		log_warn(r->log, "ends of a room not merged room_id=%.*s error=%s",
+			STR_FMT(room_id), err_name(err));
+	arena_free(a);
+}
+
+static void finish(struct receiving *x, enum err err)
+{
+	struct inbox *box = x->inbox;
+	struct room_receive *pdu = x->pdu;
+
+	if (!err)
+		merge_ends(x->rooms, box->room_id);
+	free_receiving(x);
+	box->now = NULL;
+	box->first = pdu->next;
+	if (!box->first)
+		box->last = &box->first;
+	pdu->done(pdu, err);
+	start_next(box);
+}
+
+static const struct {
+	const char *name;
+	void (*enter)(struct receiving *x);
+} steps[N_STATES] = {
+	[VERIFY] = { "verify", ask_verify },
+	[SETTLE] = { "settle", settle },
+	[MISSING] = { "missing", ask_missing },
+	[AUTH] = { "auth", ask_auth },
+	[STATE] = { "state", ask_state },
+	[DONE] = { "done", NULL },
+};
+
+static void enter(struct receiving *x, enum state next, enum err err)
+{
+	log_debug(x->rooms->log, "receive %s: %s -> %s", x->pdu->event_id, steps[x->state].name,
+		steps[next].name);
+	x->state = next;
+	if (next == DONE)
+		finish(x, err); /* x is gone after this line */
+	else
+		steps[next].enter(x);
+}
+
+/* ---- the first look, and the queue ---- */
+
+static enum err read_pdu(struct receiving *x)
+{
+	struct room_receive *pdu = x->pdu;
+	struct room *room;
+	unsigned flags;
+	int64_t nid;
+	enum err err = room_get(x->rooms, x->inbox->room_id, &room);
+
+	if (err == ERR_NOT_FOUND || !rooms_is_in_room(x->rooms, x->inbox->room_id))
+		return err_set(&pdu->why, ERR_NOT_FOUND, "nobody here is in this room");
+	if (err)
+		return err;
+	x->version = room->version;
+	reset_incoming(x);
+	err = incoming_add(&x->in, pdu->pdu, &pdu->why);
+	if (err)
+		return err;
+	room_copy_id(pdu->event_id, x->in.events[0]->event_id);
+	if (!rooms_server_allowed(
+		    x->rooms, x->inbox->room_id, id_server_of(x->in.events[0]->sender)))
+		return err_set(&pdu->why, ERR_FORBIDDEN,
+			"the room does not let the sender's server take part");
+	err = store_event_find(x->rooms->store, str_of(pdu->event_id), &nid, &flags);
+	if (!err && !(flags & STORE_OUTLIER))
+		return ERR_EXISTS;
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static void start(struct loop_deferred *d)
+{
+	struct inbox *box = CONTAINER_OF(d, struct inbox, deferred);
+	struct receiving *x = NEW(struct receiving);
+	enum err err;
+
+	x->rooms = box->rooms;
+	x->inbox = box;
+	x->pdu = box->first;
+	x->arena = arena_new();
+	box->now = x;
+	err = read_pdu(x);
+	if (err)
+		finish(x, err == ERR_EXISTS ? ERR_OK : err);
+	else
+		enter(x, VERIFY, ERR_OK);
+}
+
+static void start_next(struct inbox *box)
+{
+	if (box->first) {
+		loop_defer(box->rooms->loop, &box->deferred);
+		return;
+	}
+	map_del(&box->rooms->receiving, box->room_id);
+	free(box);
+}
+
+static struct inbox *inbox_of(struct rooms *r, struct str room_id)
+{
+	struct inbox *box = map_get(&r->receiving, room_id);
+
+	if (box)
+		return box;
+	box = xalloc(sizeof(*box) + room_id.n);
+	memcpy(box->name, room_id.p, room_id.n);
+	box->room_id = (struct str){ box->name, room_id.n };
+	box->rooms = r;
+	box->last = &box->first;
+	box->deferred.fn = start;
+	map_put(&r->receiving, box->room_id, box);
+	return box;
+}
+
+void rooms_receive_pdu(struct rooms *r, struct room_receive *pdu)
+{
+	struct str room_id = STR("");
+	struct inbox *box;
+
+	pdu->event_id[0] = '\0';
+	pdu->why.text[0] = '\0';
+	pdu->next = NULL;
+	/* Without a room id (a version 12 create event, or nonsense) it is of no room of ours;
+	 * the queue of "" says so. */
+	json_as_str(json_get(pdu->pdu, "room_id"), &room_id);
+	if (room_id.n > LIMIT_ID_BYTES)
+		room_id = STR("");
+	box = inbox_of(r, room_id);
+	*box->last = pdu;
+	box->last = &pdu->next;
+	if (box->first == pdu && !box->now)
+		loop_defer(r->loop, &box->deferred);
+}
