@@ -104,7 +104,7 @@ static void add_left(
 
 static void add_change(struct finder *f, const struct store_member_change *changes, size_t n)
 {
-	const struct store_member_change *last = NULL;
+	const struct store_member_change *last = changes; /* the first is of this room */
 	struct str room_id = changes[0].room_id;
 	struct story s = { .before = changes[0].before };
 	struct part *p;
