@@ -80,6 +80,7 @@ static enum err post_register(struct request *r)
 {
 	const struct uia_flow *flow = flow_of(r->api->users);
 	struct str kind = STR("user");
+	const struct json *auth = NULL;
 	struct registration reg;
 	enum err err;
 
@@ -93,11 +94,13 @@ static enum err post_register(struct request *r)
 	if (!flow)
 		return err_set(&r->why, ERR_FORBIDDEN, "Registration is disabled");
 	err = parse(r, &reg);
+	if (!err)
+		err = json_opt_obj(r->body, "auth", &auth, &r->why);
 	if (err)
 		return err;
 	if (reg.username.n && refuse_name(r, reg.username))
 		return ERR_OK;
-	if (json_get(r->body, "auth") && reg.password.n == 0) {
+	if (auth && reg.password.n == 0) {
 		reply_error(r, 400, "M_MISSING_PARAM", "An account needs a password");
 		return ERR_OK;
 	}

@@ -69,7 +69,7 @@ void uia_free_all(struct users *u)
 /* Sessions are in order of birth, so what is too old is at one end. */
 static void expire(struct users *u)
 {
-	uint64_t now = loop_now_ms(u->o.loop);
+	uint64_t now = clock_mono_ms(u->o.clock);
 
 	while (u->uia_oldest &&
 		(u->uia.n >= UIA_SESSIONS || now - u->uia_oldest->born_ms >= UIA_MS))
@@ -83,7 +83,7 @@ static struct uia_session *session_new(struct users *u, const unsigned char bind
 	expire(u);
 	token_make_short(u->o.rng, 18, &s->id);
 	memcpy(s->binding, binding, 32);
-	s->born_ms = loop_now_ms(u->o.loop);
+	s->born_ms = clock_mono_ms(u->o.clock);
 	s->older = u->uia_newest;
 	if (s->older)
 		s->older->newer = s;
@@ -99,7 +99,7 @@ static struct uia_session *session_find(
 {
 	struct uia_session *s = map_get(&u->uia, id);
 
-	if (!s || loop_now_ms(u->o.loop) - s->born_ms >= UIA_MS)
+	if (!s || clock_mono_ms(u->o.clock) - s->born_ms >= UIA_MS)
 		return NULL;
 	return sodium_memcmp(s->binding, binding, 32) == 0 ? s : NULL;
 }
