@@ -33,6 +33,7 @@ static bool passes(struct scan *s, const struct store_event *e)
 static bool look_at(void *arg, const struct store_event *e)
 {
 	struct scan *s = (struct scan *)arg;
+	struct store_event *copy;
 
 	s->scanned++;
 	s->in_page++;
@@ -47,7 +48,9 @@ static bool look_at(void *arg, const struct store_event *e)
 		return false;
 	}
 	s->lowest = e->pos;
-	s->events[s->n++] = e;
+	copy = ARENA_NEW(s->d->a, struct store_event);
+	*copy = *e;
+	s->events[s->n++] = copy;
 	return true;
 }
 
