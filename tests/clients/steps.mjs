@@ -34,8 +34,11 @@ export class Scenario {
 
     showLogs() {
         for (const node of this.nodes) {
-            say(`--- last lines of node ${node.name}`);
-            say(node.log.slice(-40).join("\n"));
+            say(`--- log of node ${node.name}`);
+            // A sanitizer's report is long; its head says most.
+            const report = node.log.findIndex((line) => /ERROR: \w*Sanitizer|runtime error/.test(line));
+            const lines = report < 0 ? node.log.slice(-40) : node.log.slice(Math.max(0, report - 10), report + 30);
+            say(lines.join("\n"));
         }
     }
 
