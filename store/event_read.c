@@ -208,12 +208,12 @@ static enum err visit(
 	struct store *st, struct stmt *q, struct arena *a, store_event_fn *fn, void *arg)
 {
 	while (stmt_row(q)) {
-		struct store_event e;
-		enum err err = event_row(st, q, a, &e);
+		struct store_event *e = ARENA_NEW(a, struct store_event);
+		enum err err = event_row(st, q, a, e);
 
 		if (err)
 			return err;
-		if (!fn(arg, &e))
+		if (!fn(arg, e))
 			return ERR_OK;
 	}
 	return stmt_err(q);
