@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "node/base/alloc.h"
 #include "tests/crash/life.h"
 #include "tests/support/crash_vfs.h"
@@ -25,6 +27,7 @@ struct rig {
 	char image[96];
 	struct life_record record;
 	unsigned cut_after;
+	unsigned fail_after; /* 0: nothing fails before the cut */
 	uint64_t rng;
 };
 
@@ -51,6 +54,8 @@ static void begun(void *arg)
 	struct rig *r = arg;
 
 	crash_vfs_cut_after(r->vfs, r->cut_after);
+	/* The kernel reports a sync that failed once; what comes after must not trust it. */
+	crash_vfs_fail_after(r->vfs, r->fail_after, SQLITE_IOERR_FSYNC, true);
 }
 
 static bool copy_file(const char *from_dir, const char *to_dir, const char *name)
@@ -101,6 +106,8 @@ static bool cut_once(struct rig *r, char *text, size_t size)
 		.checkpoint_kib = 32 + (unsigned)rnd(r, 100),
 		.wal_limit_kib = 100 + (unsigned)rnd(r, 200) };
 	r->cut_after = 1 + (unsigned)rnd(r, 900);
+	r->fail_after = rnd(r, 3) ? 0 : 1 + (unsigned)rnd(r, r->cut_after);
+	o.go_on = r->fail_after != 0;
 	(void)life_run(&o, &r->record);
 	if (!crash_vfs_is_cut(r->vfs)) {
 		/* It ended before: the last operations of closing were the last. */
@@ -115,6 +122,9 @@ static bool cut_once(struct rig *r, char *text, size_t size)
 		(void)snprintf(text, size, "the rig can't write its files");
 		return false;
 	}
+	/* What failed on the way leaves gaps. */
+	if (r->fail_after)
+		from = r->record.n;
 	return life_check(r->uv, seen, &r->record, from, text, size);
 }
 

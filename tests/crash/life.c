@@ -11,7 +11,7 @@
 
 struct writer {
 	struct store_waiter w;
-	struct loop_deferred next;
+	struct loop_timer *next;
 	struct life *life;
 	unsigned n; /* the event that it waits for */
 };
@@ -57,9 +57,22 @@ static enum err put(struct life *l, unsigned n)
 	return err;
 }
 
-static void next_event(struct loop_deferred *d)
+#define PAUSE_MS 5 /* after an error */
+
+static void failed(struct writer *w)
 {
-	struct writer *w = CONTAINER_OF(d, struct writer, next);
+	struct life *l = w->life;
+
+	l->failed = true;
+	if (l->o->failed)
+		l->o->failed(l->o->arg);
+	if (l->o->go_on)
+		loop_timer_set(loop_uv_loop(l->o->uv), w->next, PAUSE_MS);
+}
+
+static void next_event(void *arg)
+{
+	struct writer *w = arg;
 	struct life *l = w->life;
 	enum err err;
 
@@ -71,10 +84,8 @@ static void next_event(struct loop_deferred *d)
 	l->r->events[w->n].room = l->room;
 	err = put(l, w->n);
 	if (err) {
-		l->failed = true;
 		l->r->events[w->n].refused = true;
-		if (l->o->go_on)
-			loop_defer(loop_uv_loop(l->o->uv), &w->next);
+		failed(w);
 		return;
 	}
 	l->waiting++;
@@ -87,15 +98,15 @@ static void told(struct store_waiter *sw, enum err err)
 	struct life *l = w->life;
 
 	l->waiting--;
-	if (!err) {
-		l->r->events[w->n].acked = true;
-		if (l->o->acked)
-			l->o->acked(l->o->arg, w->n);
-	} else {
-		l->failed = true;
+	if (err) {
 		l->r->events[w->n].refused = err == ERR_FULL;
+		failed(w);
+		return;
 	}
-	loop_defer(loop_uv_loop(l->o->uv), &w->next);
+	l->r->events[w->n].acked = true;
+	if (l->o->acked)
+		l->o->acked(l->o->arg, w->n);
+	loop_timer_set(loop_uv_loop(l->o->uv), w->next, 0);
 }
 
 /* What was rolled back was the maker's last event, state group and more: it begins a room of
@@ -120,6 +131,30 @@ static void ignore(void *arg, const struct feed_item *item)
 	(void)item;
 }
 
+struct once {
+	struct store_waiter w;
+	enum err err;
+	bool called;
+};
+
+static void on_once(struct store_waiter *w, enum err err)
+{
+	struct once *o = CONTAINER_OF(w, struct once, w);
+
+	o->called = true;
+	o->err = err;
+}
+
+static bool wait_durable(struct life *l)
+{
+	struct once o = { .w.fn = on_once };
+
+	store_durable(l->st, &o.w);
+	while (!o.called)
+		loop_uv_run_once(l->o->uv, true);
+	return o.err == ERR_OK;
+}
+
 bool life_run(const struct life_options *o, struct life_record *r)
 {
 	struct life *l = NEW(struct life);
@@ -135,16 +170,20 @@ bool life_run(const struct life_options *o, struct life_record *r)
 		return false;
 	}
 	store_listen(l->st, &listener);
-	l->failed = !new_room(l);
+	l->failed = !new_room(l) || !wait_durable(l);
 	if (!l->failed && o->begun)
 		o->begun(o->arg);
 	for (unsigned i = 0; i < o->writers && i < WRITERS_MAX && !l->failed; i++) {
-		l->writers[i] =
-			(struct writer){ .w.fn = told, .next.fn = next_event, .life = l };
-		loop_defer(loop_uv_loop(o->uv), &l->writers[i].next);
+		struct writer *w = &l->writers[i];
+
+		*w = (struct writer){ .w.fn = told, .life = l };
+		w->next = loop_timer_new(loop_uv_loop(o->uv), next_event, w);
+		loop_timer_set(loop_uv_loop(o->uv), w->next, 0);
 	}
 	loop_uv_run(o->uv);
 	store_unlisten(l->st, &listener);
+	for (unsigned i = 0; i < WRITERS_MAX; i++)
+		loop_timer_free(loop_uv_loop(o->uv), l->writers[i].next);
 	room_maker_deinit(&l->maker);
 	store_close(l->st);
 	loop_uv_run(o->uv);

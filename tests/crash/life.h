@@ -26,12 +26,14 @@ struct life_options {
 	struct store_options store;
 	unsigned writers;
 	unsigned events; /* at most so many in this life */
-	/* Called when the room is there, before the first event. May be NULL. */
+	/* Called when the room is there and durable, before the first event. May be NULL. */
 	void (*begun)(void *arg);
 	/* Called for each event that was reported durable, with its number. May be NULL. */
 	void (*acked)(void *arg, unsigned n);
+	/* Called for each event that could not be stored. May be NULL. */
+	void (*failed)(void *arg);
 	void *arg;
-	/* After an error the writers go on with the next event, if the store lets them. */
+	/* After an error the writers try the next event a little later. */
 	bool go_on;
 };
 

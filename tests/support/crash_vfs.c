@@ -245,8 +245,9 @@ static void make_durable(struct tracked *t, uint64_t upto, sqlite3_int64 size)
 		put_at(&t->synced, (size_t)w->at, w->bytes, w->n);
 	drop_writes(t, upto);
 	grow(&t->synced, (size_t)size);
-	if (t->synced.n > (size_t)size && !t->writes)
-		t->synced.n = (size_t)size;
+	/* By now, not by when the sync began: another one may have been faster. */
+	if (t->synced.n > (size_t)t->size && !t->writes)
+		t->synced.n = (size_t)t->size;
 }
 
 static int f_sync(sqlite3_file *sf, int flags)

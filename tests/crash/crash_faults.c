@@ -1,0 +1,173 @@
+/*
+ * A disk that fails: each operation of a scripted workload fails in turn, once or from then on
+ * until the disk is well again. What was reported durable is there afterwards, what was refused
+ * is not, and the store takes writes again.
+ *
+ *     crash_faults [EVERY]      every operation, or each EVERY-th
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "node/base/alloc.h"
+#include "tests/crash/life.h"
+#include "tests/support/crash_vfs.h"
+
+#define ERRORS_UNTIL_WELL 5
+
+struct rig {
+	struct crash_vfs *vfs;
+	struct loop_uv *uv;
+	char dir[64];
+	char path[96];
+	struct life_record record;
+	unsigned at;
+	int rc;
+	bool once;
+	bool at_open;
+	unsigned errors;
+	unsigned acked_after; /* the disk was well again */
+	unsigned acked;
+};
+
+static const struct {
+	const char *name;
+	int rc;
+} faults[] = {
+	{ "disk full", SQLITE_FULL },
+	{ "write error", SQLITE_IOERR_WRITE },
+	{ "sync error", SQLITE_IOERR_FSYNC },
+	{ "no file descriptors", SQLITE_CANTOPEN },
+	{ "no memory", SQLITE_IOERR_NOMEM },
+	{ "read only", SQLITE_READONLY },
+};
+
+static void remove_files(const struct rig *r)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+
+	for (size_t i = 0; i < 3; i++) {
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "%s%s", r->path, ends[i]);
+		(void)remove(path);
+	}
+}
+
+static void begun(void *arg)
+{
+	struct rig *r = arg;
+
+	if (!r->at_open)
+		crash_vfs_fail_after(r->vfs, r->at, r->rc, r->once);
+}
+
+static void failed(void *arg)
+{
+	struct rig *r = arg;
+
+	if (++r->errors == ERRORS_UNTIL_WELL && !r->once)
+		crash_vfs_fail_after(r->vfs, 0, 0, false);
+}
+
+static void acked(void *arg, unsigned n)
+{
+	struct rig *r = arg;
+
+	(void)n;
+	r->acked++;
+	r->acked_after += r->errors > 0;
+}
+
+/* False with what is wrong in text. *beyond: the workload ended before the fault. */
+static bool run_once(struct rig *r, bool *beyond, char *text, size_t size)
+{
+	struct life_options o = { .uv = r->uv,
+		.store = { .path = r->path,
+			.server_name = STR("here.example"),
+			.loop = loop_uv_loop(r->uv),
+			.uv = loop_uv_handle(r->uv),
+			.vfs = "crash",
+			.checkpoint_kib = 40,
+			.wal_limit_kib = 120 },
+		.writers = 3,
+		.events = 60,
+		.begun = begun,
+		.acked = acked,
+		.failed = failed,
+		.arg = r,
+		.go_on = true };
+
+	remove_files(r);
+	crash_vfs_reset(r->vfs);
+	memset(&r->record, 0, sizeof(r->record));
+	r->errors = 0;
+	r->acked = 0;
+	r->acked_after = 0;
+	/* A store that went down is tried again after a second: leave it the time. */
+	if (!r->once)
+		o.events = 1000;
+	if (r->at_open)
+		crash_vfs_fail_after(r->vfs, r->at, r->rc, r->once);
+	(void)life_run(&o, &r->record);
+	*beyond = !crash_vfs_has_failed(r->vfs) && r->errors == 0;
+	crash_vfs_fail_after(r->vfs, 0, 0, false);
+	if (r->errors >= ERRORS_UNTIL_WELL && r->acked_after == 0) {
+		(void)snprintf(text, size, "nothing could be written after the disk was well");
+		return false;
+	}
+	return life_check(r->uv, r->path, &r->record, r->record.n, text, size);
+}
+
+/* Every step-th operation. The number of runs that went wrong. */
+static unsigned series(struct rig *r, const char *name, unsigned step, unsigned *runs)
+{
+	unsigned wrong = 0;
+	bool beyond = false;
+
+	for (r->at = 1; !beyond && r->at < 4000; r->at += step) {
+		char text[200] = "";
+
+		++*runs;
+		if (run_once(r, &beyond, text, sizeof(text)))
+			continue;
+		wrong++;
+		(void)printf("%s at operation %u%s%s: %s\n", name, r->at,
+			r->once ? "" : " and on", r->at_open ? ", from opening" : "", text);
+	}
+	return wrong;
+}
+
+int main(int argc, char **argv)
+{
+	struct rig *r = NEW(struct rig);
+	unsigned step = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1;
+	unsigned wrong = 0;
+	unsigned runs = 0;
+
+	r->vfs = crash_vfs_new("crash", 1);
+	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/kith-crash-XXXXXX");
+	if (step == 0 || !mkdtemp(r->dir) || loop_uv_new(NULL, &r->uv))
+		return 2;
+	(void)snprintf(r->path, sizeof(r->path), "%s/kith.db", r->dir);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		r->rc = faults[i].rc;
+		r->once = true;
+		r->at_open = true;
+		wrong += series(r, faults[i].name, step, &runs);
+		r->at_open = false;
+		wrong += series(r, faults[i].name, step, &runs);
+		r->once = false;
+		wrong += series(r, faults[i].name, 12 * step, &runs);
+	}
+	(void)printf("%u runs, %u went wrong\n", runs, wrong);
+	remove_files(r);
+	(void)rmdir(r->dir);
+	crash_vfs_free(r->vfs);
+	loop_uv_free(r->uv);
+	free(r);
+	return wrong != 0;
+}
