@@ -11,7 +11,7 @@ static bool is_digits(struct str s)
 /* Takes ":port" off the end. */
 static bool strip_port(struct str *host)
 {
-	size_t colon = host->n;
+	size_t colon;
 	if (host->n && host->p[0] == '[') {
 		size_t end = str_find(*host, ']');
 		if (end == host->n)

@@ -17,7 +17,7 @@ static const struct {
 	[COST_INVITE] = { 3000, 20 },
 	[COST_KEYS] = { 100, 100 },
 	[COST_LOGIN] = { 12000, 5 },
-	[COST_REGISTER] = { 20 * 60 * 1000, 3 },
+	[COST_REGISTER] = { 1200000, 3 },
 };
 
 struct bucket {

@@ -204,6 +204,14 @@ struct framing {
 	bool host_again; /* Host beside an absolute target is only checked for shape */
 };
 
+static void take_connection(struct http1_head *h, struct str value)
+{
+	if (has_list_item(value, STR("close")))
+		h->keep_alive = false;
+	else if (h->minor == 0 && has_list_item(value, STR("keep-alive")))
+		h->keep_alive = true;
+}
+
 static enum http1_result take_framing(struct http1_head *h, const struct http1_header *f,
 	struct framing *seen, unsigned *status)
 {
@@ -228,10 +236,7 @@ static enum http1_result take_framing(struct http1_head *h, const struct http1_h
 			return bad(status, 417);
 		h->expect_continue = h->minor == 1;
 	} else if (str_eq_nocase(f->name, STR("connection"))) {
-		if (has_list_item(f->value, STR("close")))
-			h->keep_alive = false;
-		else if (h->minor == 0 && has_list_item(f->value, STR("keep-alive")))
-			h->keep_alive = true;
+		take_connection(h, f->value);
 	}
 	return HTTP1_OK;
 }

@@ -5,9 +5,9 @@
 
 #include "node/base/limits.h"
 
-#define DISCARD_MAX (64 * 1024) /* of a body that nobody wanted, to keep the connection */
-#define BODY_RATE   1024        /* bytes a second, after the first window */
-#define WINDOW_S    10          /* of FOR_BODY */
+#define DISCARD_MAX  65536 /* of a body that nobody wanted, to keep the connection */
+#define WINDOW_BYTES 10240 /* of a body that must come in each window but the first: 1 KiB/s \
+			    */
 
 static struct str unread(const struct http_conn *c)
 {
@@ -235,7 +235,7 @@ void http_conn_late(struct http_conn *c, unsigned kind)
 
 	switch (kind) {
 	case FOR_BODY:
-		if (c->first_window || paused || c->window_bytes >= BODY_RATE * WINDOW_S) {
+		if (c->first_window || paused || c->window_bytes >= WINDOW_BYTES) {
 			c->first_window = false;
 			c->window_bytes = 0;
 			http_conn_wait(c, FOR_BODY);

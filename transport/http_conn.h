@@ -26,8 +26,8 @@
 #include "transport/listener.h"
 #include "transport/patience.h"
 
-#define HTTP_WRITE_MAX    (64 * 1024) /* in one call of lws */
-#define HTTP_PIPELINE_MAX (64 * 1024) /* read ahead of the request at hand */
+#define HTTP_WRITE_MAX    65536u /* in one call of lws */
+#define HTTP_PIPELINE_MAX 65536u /* read ahead of the request at hand */
 
 struct lws;
 

@@ -439,7 +439,8 @@ static void an_idle_server_sets_no_timer(void **state)
 	raw_open(&r, w->uv, w->port);
 	raw_send_z(&r, "GET /never" HEAD_END "\r\n");
 	raw_turn(w->uv, 20);
-	assert_int_equal(uv_backend_timeout(loop_uv_handle(w->uv)), -1); /* with a parked poll */
+	assert_int_equal(
+		uv_backend_timeout(loop_uv_handle(w->uv)), -1); /* with a parked poll */
 	raw_close(&r);
 	raw_turn(w->uv, 20);
 	assert_int_equal(uv_backend_timeout(loop_uv_handle(w->uv)), -1);
