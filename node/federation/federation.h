@@ -8,7 +8,7 @@
  *
  *     federation.c   the service, wiring               inbound.c, routes.c  who answers what
  *     remote.c       one question to another server    transaction.c        PUT send
- *     room_remote.c  user_remote.c  media_remote.c     serve_*.c            the rest
+ *     room_remote.c  user_remote.c  media_remote.c     answer_*.c           the rest
  *     outbox.c       what waits for each destination   keyring.c            whose key is it
  *
  * Loop thread.

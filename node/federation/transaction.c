@@ -13,8 +13,8 @@
  * between EDUs and PDUs: the EDUs are noted as done, and PDUs are known by their ids.
  */
 #include "node/base/limits.h"
+#include "node/federation/answer.h"
 #include "node/federation/edu.h"
-#include "node/federation/serve.h"
 #include "node/room/receive.h"
 #include "store/outbox.h"
 
@@ -205,7 +205,7 @@ static void take_pdus(struct transaction *t, const struct json *pdus, size_t n)
 		finish(t);
 }
 
-enum err serve_transaction(struct inbound_request *r)
+enum err answer_transaction(struct inbound_request *r)
 {
 	struct transaction *t = ARENA_NEW(r->arena, struct transaction);
 	const struct json *pdus = NULL;

@@ -1,5 +1,5 @@
 /*
- * serve_media: our media for other servers (server-server API, "Content Repository"), read
+ * answer_media: our media for other servers (server-server API, "Content Repository"), read
  * from disk and sent piece by piece:
  *
  *   GET --media_get--> HEAD --read--> PIECES --written, room--> read ... --all--> done
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "node/base/alloc.h"
-#include "node/federation/serve.h"
+#include "node/federation/answer.h"
 #include "node/media/media.h"
 
 #define GET_MS     20000
@@ -168,7 +168,7 @@ static enum err start(struct inbound_request *r, struct send_media *s)
 	return ERR_OK;
 }
 
-enum err serve_download(struct inbound_request *r)
+enum err answer_download(struct inbound_request *r)
 {
 	if (!r->f->o.media)
 		return err_set(&r->why, ERR_NOT_FOUND, "no media are kept here");
@@ -186,7 +186,7 @@ static bool read_side(struct inbound_request *r, const char *name, unsigned *out
 	return true;
 }
 
-enum err serve_thumbnail(struct inbound_request *r)
+enum err answer_thumbnail(struct inbound_request *r)
 {
 	struct send_media *s;
 	struct str method = STR("scale");

@@ -1,11 +1,11 @@
 /*
- * serve_users: who we are, and what other servers ask about our users.
+ * answer_users: who we are, and what other servers ask about our users.
  */
+#include "node/federation/answer.h"
 #include "node/federation/keyring.h"
-#include "node/federation/serve.h"
 #include "node/user/users.h"
 
-enum err serve_version(struct inbound_request *r)
+enum err answer_version(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct jw w = jw_to(&out);
@@ -21,7 +21,7 @@ enum err serve_version(struct inbound_request *r)
 	return ERR_OK;
 }
 
-enum err serve_key(struct inbound_request *r)
+enum err answer_key(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	enum err err = keyring_serve(r->f, clock_wall_ms(r->f->o.clock), &out);
@@ -31,7 +31,7 @@ enum err serve_key(struct inbound_request *r)
 	return err;
 }
 
-enum err serve_profile(struct inbound_request *r)
+enum err answer_profile(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct str user_id;
@@ -47,7 +47,7 @@ enum err serve_profile(struct inbound_request *r)
 	return err;
 }
 
-enum err serve_devices(struct inbound_request *r)
+enum err answer_devices(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	enum err err = users_serve_devices(r->f->o.users, r->args[0], &out, &r->why);
@@ -57,7 +57,7 @@ enum err serve_devices(struct inbound_request *r)
 	return err;
 }
 
-enum err serve_keys_query(struct inbound_request *r)
+enum err answer_keys_query(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	enum err err = users_serve_keys_query(r->f->o.users, r->body, &out, &r->why);
@@ -68,7 +68,7 @@ enum err serve_keys_query(struct inbound_request *r)
 }
 
 /* A claimed key is gone, so this writes. */
-enum err serve_keys_claim(struct inbound_request *r)
+enum err answer_keys_claim(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct store *st = r->f->o.store;
@@ -83,7 +83,7 @@ enum err serve_keys_claim(struct inbound_request *r)
 	return err;
 }
 
-enum err serve_openid(struct inbound_request *r)
+enum err answer_openid(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct str token;

@@ -1,7 +1,7 @@
 /*
- * serve_rooms: what other servers ask and send about rooms. node/room/serve.h has the rules.
+ * answer_rooms: what other servers ask and send about rooms. node/room/serve.h has the rules.
  */
-#include "node/federation/serve.h"
+#include "node/federation/answer.h"
 
 #include "node/federation/uri.h"
 #include "node/room/receive.h"
@@ -29,7 +29,7 @@ static enum err reply(
 		.origin = (r)->origin, .out = (buf) \
 	}
 
-static enum err serve_make(struct inbound_request *r,
+static enum err answer_make(struct inbound_request *r,
 	enum err (*make)(struct rooms *rooms, struct room_serve *s, struct str room_id,
 		struct str user_id, const struct str *versions, size_t n))
 {
@@ -45,17 +45,17 @@ static enum err serve_make(struct inbound_request *r,
 	return reply(r, &s, &out, make(r->f->o.rooms, &s, r->args[0], r->args[1], versions, n));
 }
 
-enum err serve_make_join(struct inbound_request *r)
+enum err answer_make_join(struct inbound_request *r)
 {
-	return serve_make(r, rooms_make_join);
+	return answer_make(r, rooms_make_join);
 }
 
-enum err serve_make_knock(struct inbound_request *r)
+enum err answer_make_knock(struct inbound_request *r)
 {
-	return serve_make(r, rooms_make_knock);
+	return answer_make(r, rooms_make_knock);
 }
 
-enum err serve_make_leave(struct inbound_request *r)
+enum err answer_make_leave(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
@@ -80,7 +80,7 @@ static void sent(struct room_serve_send *s, enum err err, struct str body)
 	inbound_reply(r, &out);
 }
 
-static enum err serve_send(struct inbound_request *r, const char *membership)
+static enum err answer_send(struct inbound_request *r, const char *membership)
 {
 	struct room_serve_send *s = ARENA_NEW(r->arena, struct room_serve_send);
 
@@ -95,19 +95,19 @@ static enum err serve_send(struct inbound_request *r, const char *membership)
 	return ERR_OK;
 }
 
-enum err serve_send_join(struct inbound_request *r)
+enum err answer_send_join(struct inbound_request *r)
 {
-	return serve_send(r, "join");
+	return answer_send(r, "join");
 }
 
-enum err serve_send_leave(struct inbound_request *r)
+enum err answer_send_leave(struct inbound_request *r)
 {
-	return serve_send(r, "leave");
+	return answer_send(r, "leave");
 }
 
-enum err serve_send_knock(struct inbound_request *r)
+enum err answer_send_knock(struct inbound_request *r)
 {
-	return serve_send(r, "knock");
+	return answer_send(r, "knock");
 }
 
 /* ---- invites ---- */
@@ -155,7 +155,7 @@ static void receive_invite(struct inbound_request *r, struct invite *invite)
 }
 
 /* The body is the event, with the stripped state in its unsigned. */
-enum err serve_invite_v1(struct inbound_request *r)
+enum err answer_invite_v1(struct inbound_request *r)
 {
 	struct invite *invite = ARENA_NEW(r->arena, struct invite);
 	const struct json *more = json_get(r->body, "unsigned");
@@ -174,7 +174,7 @@ enum err serve_invite_v1(struct inbound_request *r)
 	return ERR_OK;
 }
 
-enum err serve_invite_v2(struct inbound_request *r)
+enum err answer_invite_v2(struct inbound_request *r)
 {
 	struct invite *invite = ARENA_NEW(r->arena, struct invite);
 	enum err err = json_obj(r->body, "event", &invite->i.event, &r->why);
@@ -191,7 +191,7 @@ enum err serve_invite_v2(struct inbound_request *r)
 
 /* ---- events and state ---- */
 
-enum err serve_backfill(struct inbound_request *r)
+enum err answer_backfill(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
@@ -212,7 +212,7 @@ enum err serve_backfill(struct inbound_request *r)
 		rooms_serve_backfill(r->f->o.rooms, &s, r->args[0], from, n, (unsigned)limit));
 }
 
-enum err serve_missing_events(struct inbound_request *r)
+enum err answer_missing_events(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
@@ -221,7 +221,7 @@ enum err serve_missing_events(struct inbound_request *r)
 		rooms_serve_missing_events(r->f->o.rooms, &s, r->args[0], r->body));
 }
 
-static enum err serve_at_event(struct inbound_request *r,
+static enum err answer_at_event(struct inbound_request *r,
 	enum err (*serve)(struct rooms *rooms, struct room_serve *s, struct str room_id,
 		struct str event_id))
 {
@@ -234,17 +234,17 @@ static enum err serve_at_event(struct inbound_request *r,
 	return reply(r, &s, &out, serve(r->f->o.rooms, &s, r->args[0], event_id));
 }
 
-enum err serve_state(struct inbound_request *r)
+enum err answer_state(struct inbound_request *r)
 {
-	return serve_at_event(r, rooms_serve_state);
+	return answer_at_event(r, rooms_serve_state);
 }
 
-enum err serve_state_ids(struct inbound_request *r)
+enum err answer_state_ids(struct inbound_request *r)
 {
-	return serve_at_event(r, rooms_serve_state_ids);
+	return answer_at_event(r, rooms_serve_state_ids);
 }
 
-enum err serve_event(struct inbound_request *r)
+enum err answer_event(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
@@ -252,7 +252,7 @@ enum err serve_event(struct inbound_request *r)
 	return reply(r, &s, &out, rooms_serve_event(r->f->o.rooms, &s, r->args[0]));
 }
 
-enum err serve_event_auth(struct inbound_request *r)
+enum err answer_event_auth(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
@@ -261,7 +261,7 @@ enum err serve_event_auth(struct inbound_request *r)
 		r, &s, &out, rooms_serve_event_auth(r->f->o.rooms, &s, r->args[0], r->args[1]));
 }
 
-enum err serve_directory(struct inbound_request *r)
+enum err answer_directory(struct inbound_request *r)
 {
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 	struct room_serve s = SERVE(r, &out);
