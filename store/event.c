@@ -22,7 +22,6 @@ enum {
 	Q_REDACT,
 	Q_REDACTION_WAIT,
 	Q_REDACTION_OF,
-	Q_WHOLE,
 	N_Q
 };
 
@@ -53,7 +52,6 @@ static const char *const sql[N_Q] = {
 			     " VALUES (?1, ?2)",
 	[Q_REDACTION_OF] = "SELECT redaction FROM event_redaction WHERE target = ?1"
 			   " ORDER BY redaction LIMIT 1",
-	[Q_WHOLE] = "UPDATE event SET auth = ?2, flags = flags & ~64 WHERE nid = ?1",
 };
 const struct stmt_table event_stmts = { "event", sql, N_Q };
 
@@ -123,25 +121,10 @@ static enum err put_auth(struct store *st, const struct store_event_new *new, st
 			return err;
 		if (nid)
 			buf_put_be64(out, (uint64_t)nid);
-		else if (!(new->flags &(STORE_REJECTED | STORE_ALONE)))
+		else if (!(new->flags &STORE_REJECTED))
 			return ERR_INVALID; /* the auth chain would have a hole */
 	}
 	return ERR_OK;
-}
-
-/* One that was stored alone, and now comes with its auth events. */
-static enum err make_whole(struct store *st, const struct store_event_new *new, int64_t nid)
-{
-	CLEANUP(buf_deinit) struct buf auth = { 0 };
-	CLEANUP(stmt_resetp) struct stmt *q = NULL;
-	enum err err = put_auth(st, new, &auth);
-
-	if (err)
-		return err;
-	q = stmt_get(st, T_EVENT, Q_WHOLE);
-	stmt_bind_i64(q, 1, nid);
-	stmt_bind_blob(q, 2, buf_str(&auth));
-	return stmt_run(q);
 }
 
 static enum err put_row(struct store *st, const struct placing *p)
@@ -299,10 +282,8 @@ enum err store_event_put(
 	assert(store_in_transaction(st));
 	if (err)
 		return err;
-	if (p.nid && (flags & STORE_ALONE) && !(new->flags &STORE_ALONE))
-		err = make_whole(st, new, p.nid);
 	if (p.nid)
-		return err ? err : ERR_EXISTS;
+		return ERR_EXISTS;
 	event_key_of(&p.key, new->event->event_id);
 	err = event_room_nid(st, new->event->room_id, &p.room);
 	if (!err && !p.room)
@@ -356,10 +337,6 @@ enum err store_event_promote(
 		return err;
 	if (!(flags & STORE_OUTLIER))
 		return ERR_EXISTS;
-	if (flags & STORE_ALONE)
-		err = make_whole(st, new, p.nid);
-	if (err)
-		return err;
 	event_key_of(&p.key, new->event->event_id);
 	err = event_room_nid(st, new->event->room_id, &p.room);
 	if (!err)

@@ -25,9 +25,7 @@ enum store_event_flags {
 	STORE_SOFT_FAILED = 4, /* allowed by its auth events, not by the current state */
 	STORE_BACKFILLED = 8,  /* came from further back; pos counts down */
 	STORE_LOCAL = 16,      /* made by this server: federation sends it to others */
-	STORE_REDACTED = 32,   /* json is the redacted form */
-	STORE_ALONE = 64       /* an outlier whose auth_events need not be here: an invite from
-				* afar. Put again with them, it is whole */
+	STORE_REDACTED = 32    /* json is the redacted form */
 };
 
 struct store_event {
@@ -67,9 +65,8 @@ struct store_event_new {
  *    it is itself no longer missing;
  *  - its relation (content's m.relates_to with rel_type and event_id; a reply is none);
  *  - feed: FEED_EVENT when it got a positive pos.
- * All its auth_events are stored before it, but for STORE_ALONE. ERR_EXISTS: it is there
- * already (and stays as it was); an outlier then becomes a part of the timeline with
- * store_event_promote().
+ * All its auth_events are stored before it. ERR_EXISTS: it is there already (and stays as it
+ * was); an outlier then becomes a part of the timeline with store_event_promote().
  */
 enum err store_event_put(struct store *st, const struct store_event_new *e, int64_t *nid,
 	int64_t *pos) MUST_CHECK;
