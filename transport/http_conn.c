@@ -5,9 +5,8 @@
 
 #include "node/base/limits.h"
 
-#define DISCARD_MAX  65536 /* of a body that nobody wanted, to keep the connection */
-#define WINDOW_BYTES 10240 /* of a body that must come in each window but the first: 1 KiB/s \
-			    */
+#define DISCARD_MAX 65536 /* of a body that nobody wanted, to keep the connection */
+#define BODY_RATE   1024u /* bytes a second, after the first window */
 
 static struct str unread(const struct http_conn *c)
 {
@@ -232,10 +231,11 @@ void http_conn_read(struct http_conn *c)
 void http_conn_late(struct http_conn *c, unsigned kind)
 {
 	bool paused = c->x && c->x->paused;
+	size_t enough = (size_t)http_server_options(c->server)->body_ms * BODY_RATE / 1000;
 
 	switch (kind) {
 	case FOR_BODY:
-		if (c->first_window || paused || c->window_bytes >= WINDOW_BYTES) {
+		if (c->first_window || paused || c->window_bytes >= enough) {
 			c->first_window = false;
 			c->window_bytes = 0;
 			http_conn_wait(c, FOR_BODY);

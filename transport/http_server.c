@@ -16,8 +16,7 @@
 
 #define LOG_MODULE "http"
 
-#define LINGER_MS      2000
-#define BODY_WINDOW_MS 10000
+#define LINGER_MS 2000
 
 struct http_server {
 	struct http_server_options o;
@@ -357,6 +356,8 @@ static void default_limits(struct http_server_options *o)
 {
 	if (!o->headers_ms)
 		o->headers_ms = LIMIT_HTTP_HEADERS_MS;
+	if (!o->body_ms)
+		o->body_ms = LIMIT_HTTP_HEADERS_MS;
 	if (!o->idle_ms)
 		o->idle_ms = LIMIT_HTTP_IDLE_MS;
 	if (!o->stalled_ms)
@@ -400,7 +401,7 @@ enum err http_server_new(
 	map_init(&s->addresses);
 	const unsigned ms[PATIENCE_KINDS] = {
 		[FOR_HEAD] = s->o.headers_ms,
-		[FOR_BODY] = BODY_WINDOW_MS,
+		[FOR_BODY] = s->o.body_ms,
 		[FOR_REQUEST] = s->o.idle_ms,
 		[FOR_READER] = s->o.stalled_ms,
 		[FOR_CLOSE] = LINGER_MS,

@@ -64,6 +64,7 @@ struct http_server_options {
 
 	/* 0: as limits.h has them. For operators and tests. */
 	unsigned headers_ms, idle_ms, stalled_ms;
+	unsigned body_ms; /* the window in which a body's rate is judged */
 	unsigned max_conns, max_active, max_address;
 };
 

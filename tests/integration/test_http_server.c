@@ -1,8 +1,12 @@
 #include "transport/http_server.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -168,6 +172,7 @@ static int set_up_impatient(void **state)
 	struct world *w = NEW(struct world);
 	open_world(w,
 		(struct http_server_options){ .headers_ms = 100,
+			.body_ms = 100,
 			.idle_ms = 200,
 			.stalled_ms = 150,
 			.max_conns = 3,
@@ -519,6 +524,32 @@ static void slow_headers_are_ended(void **state)
 	raw_answer_deinit(&a);
 }
 
+static void a_body_that_trickles_is_ended_and_a_slow_one_is_not(void **state)
+{
+	struct world *w = *state;
+	struct raw_answer a = { 0 };
+	struct raw r;
+	raw_open(&r, w->uv, w->port);
+	raw_send_z(&r, "PUT /echo" HEAD_END "Content-Length: 2000\r\n\r\n");
+	for (int i = 0; i < 10; i++) { /* 200 bytes in 50 ms: four times the rate asked for */
+		char piece[200] = "";
+		raw_send(&r, (struct str){ piece, sizeof(piece) });
+		raw_turn(w->uv, 50);
+	}
+	raw_answer(&r, &a);
+	assert_int_equal(a.status, 200);
+	raw_send_z(&r, "PUT /echo" HEAD_END "Content-Length: 2000\r\n\r\n");
+	for (int i = 0; i < 10 && !r.eof && !r.in.n; i++) {
+		raw_send_z(&r, "x");
+		raw_turn(w->uv, 40);
+	}
+	raw_answer(&r, &a);
+	assert_int_equal(a.status, 408);
+	assert_int_equal(w->aborted, 1);
+	raw_close(&r);
+	raw_answer_deinit(&a);
+}
+
 static void idle_connections_are_ended(void **state)
 {
 	struct world *w = *state;
@@ -608,6 +639,58 @@ static void a_taken_port_is_a_clear_error(void **state)
 	assert_null(other);
 }
 
+static int try_connect(const char *host, uint16_t port)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool is_v6 = inet_pton(AF_INET6, host, &v6.sin6_addr) == 1;
+	if (!is_v6)
+		assert_int_equal(inet_pton(AF_INET, host, &v4.sin_addr), 1);
+	int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	int rc = is_v6 ? connect(fd, (struct sockaddr *)&v6, sizeof(v6))
+		       : connect(fd, (struct sockaddr *)&v4, sizeof(v4));
+	close(fd);
+	return rc;
+}
+
+static void it_binds_to_what_was_asked_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *host;
+		const char *reached;
+		const char *not_reached;
+		bool loopback;
+	} cases[] = {
+		{ "127.0.0.1", "127.0.0.1", "127.0.0.2", true },
+		{ "127.0.0.2", "127.0.0.2", "127.0.0.1", true },
+		{ "::1", "::1", "127.0.0.1", true },
+		{ "[::1]", "::1", "127.0.0.1", true },
+		{ "localhost", "127.0.0.1", "127.0.0.2", true },
+		{ "localhost", "::1", "127.0.0.2", true },
+		{ "0.0.0.0", "127.0.0.2", "::1", false },
+	};
+	struct world *w = *state;
+	if (try_connect("::1", 1) != 0 && errno == EADDRNOTAVAIL)
+		skip(); /* a machine without IPv6 */
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err_ctx why = { 0 };
+		struct http_server *s = NULL;
+		const struct http_server_options o = {
+			.lws = w->lws,
+			.uv = loop_uv_handle(w->uv),
+			.loop = loop_uv_loop(w->uv),
+			.clock = &clock_system,
+			.host = cases[i].host,
+		};
+		assert_int_equal(http_server_new(&o, &s, &why), ERR_OK);
+		assert_int_equal(try_connect(cases[i].reached, http_server_port(s)), 0);
+		assert_int_not_equal(try_connect(cases[i].not_reached, http_server_port(s)), 0);
+		assert_true(http_server_is_loopback(s) == cases[i].loopback);
+		http_server_free(s);
+	}
+}
+
 static void the_server_closes_under_open_connections(void **state)
 {
 	struct world *w = *state;
@@ -649,8 +732,10 @@ int main(void)
 		TEST(an_answer_short_of_its_promise_closes),
 		TEST(a_paused_body_is_not_read_without_bound),
 		TEST(a_taken_port_is_a_clear_error),
+		TEST(it_binds_to_what_was_asked_and_nothing_else),
 		TEST(the_server_closes_under_open_connections),
 		IMPATIENT(slow_headers_are_ended),
+		IMPATIENT(a_body_that_trickles_is_ended_and_a_slow_one_is_not),
 		IMPATIENT(idle_connections_are_ended),
 		IMPATIENT(a_client_that_reads_nothing_is_ended),
 		IMPATIENT(with_too_many_connections_the_oldest_idle_one_goes),
