@@ -143,7 +143,8 @@ static void open_ephemeral(struct node *n)
 	n->receipts = receipts_new(&(struct receipts_options){ .store = n->store,
 		.clock = &clock_system,
 		.log = &n->log,
-		.server_name = n->server_name });
+		.server_name = n->server_name,
+		.users = n->users });
 	n->presence = presence_new(&(struct presence_options){ .store = n->store,
 		.loop = loop,
 		.clock = &clock_system,

@@ -80,6 +80,7 @@ static enum err own_event_alone(struct answer *an, struct room_data *d)
 	enum err err = store_event_get_nid(an->store, d->a, d->part->member, e);
 
 	d->timeline.start = d->part->to;
+	d->timeline.limited = true; /* what came before it the client doesn't know */
 	/* A refused invite of a room that we are not in has no event that we keep. */
 	if (err == ERR_NOT_FOUND)
 		return ERR_OK;
