@@ -43,7 +43,7 @@ enum err serve_put_events(struct rooms *r, const struct str *ids, size_t n, stru
 	return err;
 }
 
-enum err serve_state_ids(struct rooms *r, struct arena *a, int64_t group,
+enum err serve_room_state_ids(struct rooms *r, struct arena *a, int64_t group,
 	const struct str **state, size_t *n_state, const struct str **chain, size_t *n_chain)
 {
 	const struct store_state_entry *entries = NULL;

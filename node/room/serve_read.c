@@ -291,7 +291,7 @@ enum err rooms_serve_state_ids(
 	enum err err = group_before(r, a, s, room_id, event_id, &group);
 
 	if (!err)
-		err = serve_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
+		err = serve_room_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
 	if (!err) {
 		jw_obj(&w);
 		put_ids(&w, "auth_chain_ids", chain, n_chain);
@@ -315,7 +315,7 @@ enum err rooms_serve_state(
 	enum err err = group_before(r, a, s, room_id, event_id, &group);
 
 	if (!err)
-		err = serve_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
+		err = serve_room_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
 	if (!err) {
 		jw_obj(&w);
 		jw_key(&w, "auth_chain");

@@ -16,7 +16,7 @@ enum err serve_room(struct rooms *r, struct str origin, struct str room_id, bool
 enum err serve_put_events(
 	struct rooms *r, const struct str *ids, size_t n, struct jw *w) MUST_CHECK;
 /* A state group's events, and all that their auth chains reach; in a. */
-enum err serve_state_ids(struct rooms *r, struct arena *a, int64_t group,
+enum err serve_room_state_ids(struct rooms *r, struct arena *a, int64_t group,
 	const struct str **state, size_t *n_state, const struct str **chain,
 	size_t *n_chain) MUST_CHECK;
 

@@ -55,7 +55,7 @@ static enum err put_join_answer(
 	size_t n_state;
 	size_t n_chain;
 	size_t n;
-	enum err err = serve_state_ids(
+	enum err err = serve_room_state_ids(
 		x->r, x->arena, a->state_before, &state, &n_state, &chain, &n_chain);
 
 	if (!err)
