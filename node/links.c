@@ -134,6 +134,7 @@ static enum err open_transport(struct node *n, struct err_ctx *why)
 		.clock = &clock_system,
 		.rng = &rng_system,
 		.log = &n->log,
+		.uv = loop_uv_handle(n->loop),
 		.identity = n->identity,
 		.persist = &n->links->persist,
 		.listen = listen[0] ? listen : NULL };

@@ -94,28 +94,6 @@ static enum err open_users(struct node *n, struct err_ctx *why)
 	return users_new(&o, &n->users, why);
 }
 
-static void profile_changed(void *arg, struct str user_id)
-{
-	struct node *n = arg;
-	enum err err = rooms_profile_changed(n->rooms, user_id);
-
-	if (err)
-		log_warn(&n->log, "a changed profile did not reach all rooms user=%.*s err=%s",
-			STR_FMT(user_id), err_name(err));
-}
-
-static void leave_all(void *arg, struct str user_id)
-{
-	struct node *n = arg;
-	enum err err = rooms_user_deactivated(n->rooms, user_id);
-
-	if (err)
-		log_warn(&n->log, "a deactivated user did not leave all rooms user=%.*s err=%s",
-			STR_FMT(user_id), err_name(err));
-}
-
-static const struct user_room_ops user_room_ops = { profile_changed, leave_all };
-
 static void open_rooms(struct node *n)
 {
 	struct rooms_options o = { .store = n->store,
@@ -129,7 +107,7 @@ static void open_rooms(struct node *n)
 		.default_version = str_of(config_get(&n->config, SET_DEFAULT_ROOM_VERSION)) };
 
 	n->rooms = rooms_new(&o);
-	users_set_room_ops(n->users, &user_room_ops, n);
+	users_set_room_ops(n->users, &rooms_user_ops, n->rooms);
 }
 
 static void open_ephemeral(struct node *n)

@@ -32,7 +32,8 @@ static void tell(struct store *st, const struct feed_node *n)
 
 		for (struct store_listener *l = st->listeners; l; l = next) {
 			next = l->next;
-			l->item(l->arg, &n->item);
+			if (l->item)
+				l->item(l->arg, &n->item);
 		}
 	}
 }
@@ -66,7 +67,7 @@ void store_listen(struct store *st, struct store_listener *l)
 {
 	struct store_listener **at = &st->listeners;
 
-	assert(l->item);
+	assert(l->item || l->rolled_back);
 	while (*at)
 		at = &(*at)->next;
 	l->next = NULL;

@@ -147,7 +147,7 @@ void store_feed(struct store *st, const struct feed_item *item);
 void store_feed_now(struct store *st, const struct feed_item *item);
 
 struct store_listener {
-	/* item is borrowed. May call anything of the store, also store_begin(). */
+	/* item is borrowed. May call anything of the store, also store_begin(). May be NULL. */
 	void (*item)(void *arg, const struct feed_item *item);
 	/* Something that was written is gone again (a batch failed, or a transaction was rolled
 	 * back): drop what was cached of it. Called at once, from inside store_commit() or

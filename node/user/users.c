@@ -9,6 +9,9 @@
 
 #define LOG_MODULE "users"
 
+/* Accounts are numbered from here and never deleted (deactivated ones stay). */
+#define FIRST_ACCOUNT 1
+
 /* "Last seen" is good to a quarter of an hour: a write for each request would cost a flush. */
 #define LAST_SEEN_MS INT64_C(900000)
 
@@ -119,6 +122,15 @@ void users_set_contact_ops(struct users *u, const struct user_contact_ops *ops, 
 struct str users_owner_token(const struct users *u)
 {
 	return token_str(&u->owner_token);
+}
+
+struct str users_owner(struct users *u, struct arena *a)
+{
+	struct str user_id = STR("");
+
+	if (store_account_user_id(u->store, a, FIRST_ACCOUNT, &user_id))
+		return STR("");
+	return user_id;
 }
 
 enum users_registration users_registration(const struct users *u)

@@ -66,6 +66,9 @@ void users_set_contact_ops(struct users *u, const struct user_contact_ops *ops, 
 /* The token for the first account as text, empty if it is used or there is none. */
 struct str users_owner_token(const struct users *u);
 
+/* Whose node it is: the user id of the first account, in a; empty while there is none. */
+struct str users_owner(struct users *u, struct arena *a);
+
 enum users_registration users_registration(const struct users *u);
 
 /* Who a request speaks for. Strings live in the arena that they were asked with. */
