@@ -59,7 +59,7 @@ class Server:
 
     def stop(self):
         if self.process:
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self.pid(), signal.SIGTERM)
             self.process.wait(60)
             self.process = None
 
