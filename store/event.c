@@ -14,6 +14,9 @@ enum {
 	Q_PLACE,
 	Q_PROMOTED,
 	Q_SET_STATE,
+	Q_SETTLE,
+	Q_SETTLE_MEMBER,
+	Q_SETTLE_CHANGE,
 	Q_EXTREMITY_DELETE,
 	Q_EXTREMITY_PUT,
 	Q_MISSING_PUT,
@@ -38,6 +41,12 @@ static const char *const sql[N_Q] = {
 	[Q_PROMOTED] = "INSERT INTO event_promoted (pos, event) VALUES (?1, ?2)",
 	[Q_SET_STATE] = "UPDATE event SET flags = (flags & ?5) | ?2, state_before = ?3,"
 			" state_after = ?4 WHERE nid = ?1",
+	[Q_SETTLE] = "UPDATE event SET nid = ?5, flags = (flags & ?3) | ?2, auth = ?4"
+		     " WHERE nid = ?1",
+	[Q_SETTLE_MEMBER] = "UPDATE membership SET event = ?4"
+			    " WHERE room = ?1 AND user = ?2 AND event = ?3",
+	[Q_SETTLE_CHANGE] =
+		"UPDATE membership_change SET event = ?3 WHERE user = ?1 AND event = ?2",
 	[Q_EXTREMITY_DELETE] = "DELETE FROM room_extremity WHERE room = ?1 AND event = ?2",
 	[Q_EXTREMITY_PUT] =
 		"INSERT OR IGNORE INTO room_extremity (room, event) VALUES (?1, ?2)",
@@ -121,7 +130,7 @@ static enum err put_auth(struct store *st, const struct store_event_new *new, st
 			return err;
 		if (nid)
 			buf_put_be64(out, (uint64_t)nid);
-		else if (!(new->flags &STORE_REJECTED))
+		else if (!(new->flags &(STORE_REJECTED | STORE_AFAR)))
 			return ERR_INVALID; /* the auth chain would have a hole */
 	}
 	return ERR_OK;
@@ -325,6 +334,56 @@ static enum err update_place(struct store *st, const struct placing *p)
 	return stmt_run(q);
 }
 
+/* Events from afar are members' events: who refers to one by its number is their user's row. */
+static enum err renumber(struct store *st, const struct event *e, int64_t from, int64_t to)
+{
+	CLEANUP(stmt_resetp) struct stmt *member = stmt_get(st, T_EVENT, Q_SETTLE_MEMBER);
+	CLEANUP(stmt_resetp) struct stmt *change = stmt_get(st, T_EVENT, Q_SETTLE_CHANGE);
+	int64_t room;
+	int64_t user = 0;
+	enum err err = event_room_nid(st, e->room_id, &room);
+
+	if (!err && e->is_state)
+		err = name_find(st, e->state_key, &user);
+	if (err)
+		return err;
+	stmt_bind_i64(member, 1, room);
+	stmt_bind_i64(member, 2, user);
+	stmt_bind_i64(member, 3, from);
+	stmt_bind_i64(member, 4, to);
+	err = stmt_run(member);
+	if (err)
+		return err;
+	stmt_bind_i64(change, 1, user);
+	stmt_bind_i64(change, 2, from);
+	stmt_bind_i64(change, 3, to);
+	return stmt_run(change);
+}
+
+enum err store_event_settle(struct store *st, const struct store_event_new *new)
+{
+	CLEANUP(buf_deinit) struct buf auth = { 0 };
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT, Q_SETTLE);
+	int64_t nid;
+	int64_t to;
+	enum err err = store_event_find(st, new->event->event_id, &nid, NULL);
+
+	if (!err)
+		err = put_auth(st, new, &auth);
+	if (err)
+		return err;
+	/* Auth events have smaller numbers than what they allow: chains are walked downwards.
+	 */
+	to = store_next_pos(st);
+	stmt_bind_i64(q, 1, nid);
+	stmt_bind_i64(q, 2, new->flags);
+	stmt_bind_i64(q, 3, EVENT_KEY_MASK);
+	stmt_bind_blob(q, 4, buf_str(&auth));
+	stmt_bind_i64(q, 5, to);
+	err = stmt_run(q);
+	return err ? err : renumber(st, new->event, nid, to);
+}
+
 enum err store_event_promote(
 	struct store *st, const struct store_event_new *new, int64_t *nid, int64_t *pos)
 {
@@ -337,6 +396,13 @@ enum err store_event_promote(
 		return err;
 	if (!(flags & STORE_OUTLIER))
 		return ERR_EXISTS;
+	if (flags & STORE_AFAR) {
+		err = store_event_settle(st, new);
+		if (!err)
+			err = store_event_find(st, new->event->event_id, &p.nid, NULL);
+		if (err)
+			return err;
+	}
 	event_key_of(&p.key, new->event->event_id);
 	err = event_room_nid(st, new->event->room_id, &p.room);
 	if (!err)

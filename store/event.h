@@ -25,7 +25,10 @@ enum store_event_flags {
 	STORE_SOFT_FAILED = 4, /* allowed by its auth events, not by the current state */
 	STORE_BACKFILLED = 8,  /* came from further back; pos counts down */
 	STORE_LOCAL = 16,      /* made by this server: federation sends it to others */
-	STORE_REDACTED = 32    /* json is the redacted form */
+	STORE_REDACTED = 32,   /* json is the redacted form */
+	/* With STORE_OUTLIER: of a room that we take no part in (an invite from afar, a knock),
+	 * so its auth events need not be here: store_event_settle(). */
+	STORE_AFAR = 64
 };
 
 struct store_event {
@@ -75,6 +78,10 @@ enum err store_event_put(struct store *st, const struct store_event_new *e, int6
  * store_event_put would have done, with new flags and state. */
 enum err store_event_promote(struct store *st, const struct store_event_new *e, int64_t *nid,
 	int64_t *pos) MUST_CHECK;
+
+/* An event that was STORE_AFAR: its auth events are stored now, and it is an outlier like any
+ * other, with new flags and a new nid. store_event_promote() does this too. */
+enum err store_event_settle(struct store *st, const struct store_event_new *e) MUST_CHECK;
 
 /* Changes the groups and flags of an event whose state was learnt later. */
 enum err store_event_set_state(struct store *st, int64_t nid, unsigned flags,

@@ -7,6 +7,7 @@
 #include "node/room/auth_pool.h"
 #include "node/room/fetch.h"
 #include "node/room/incoming.h"
+#include "node/room/persist.h"
 
 #define LOG_MODULE "room"
 
@@ -210,7 +211,7 @@ static enum err place_state(struct placing *p, size_t i)
 	int64_t before = state_before(p, i);
 	enum err err;
 
-	if (!at->nid || !before)
+	if (!at->nid || (!before && !event_is(e, "m.room.create", "")))
 		return ERR_OK;
 	at->after = before;
 	if (e->is_state && !(at->flags & STORE_REJECTED)) {
@@ -234,6 +235,9 @@ static enum err write(struct placing *p)
 		err = place_row(p, i - 1);
 	for (size_t i = 0; i < p->in->n && !err; i++)
 		err = place_state(p, i);
+	for (size_t i = 0; i < p->in->n && !err; i++)
+		if (p->placed[i].nid && !(p->placed[i].flags & STORE_REJECTED))
+			err = room_redact(p->r, p->room, p->in->events[i], p->placed[i].nid);
 	return err;
 }
 
@@ -253,17 +257,21 @@ static enum err persist(struct backfill *b, int64_t before)
 	return err;
 }
 
-static void fetched(struct fetch *f, enum err err)
+static void stored(struct backfill *b, int64_t before)
 {
-	struct backfill *b = f->owner;
+	enum err err = persist(b, before);
 
-	/* Without it they are shown by the room's setting of now (visible.c). */
-	err = persist(b, err ? 0 : f->group);
 	if (err)
 		log_warn(b->rooms->log, "history was not stored room_id=%.*s error=%s",
 			STR_FMT(b->room_id), err_name(err));
 	forget(b);
 	b->done(b);
+}
+
+static void fetched(struct fetch *f, enum err err)
+{
+	/* Without it they are shown by the room's setting of now (visible.c). */
+	stored(f->owner, err ? 0 : f->group);
 }
 
 static void verified(struct incoming *in)
@@ -277,6 +285,10 @@ static void verified(struct incoming *in)
 		return;
 	}
 	sort(in);
+	if (event_is(in->events[0], "m.room.create", "")) {
+		stored(b, 0); /* there is no state before the first event */
+		return;
+	}
 	*f = (struct fetch){ .rooms = b->rooms,
 		.room_id = b->room_id,
 		.event_id = in->events[0]->event_id,

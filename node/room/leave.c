@@ -34,7 +34,7 @@ static void finish(struct leaving *l, enum err err)
 /* The event as an outlier of a room that we know by its name alone. */
 static enum err put_event(struct rooms *r, const struct event *e, int64_t *nid)
 {
-	struct store_event_new row = { .event = e, .flags = STORE_OUTLIER };
+	struct store_event_new row = { .event = e, .flags = STORE_OUTLIER | STORE_AFAR };
 	int64_t pos;
 	enum err err = store_room_put(r->store, e->room_id, str_of(e->version->name), true);
 

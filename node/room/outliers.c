@@ -26,10 +26,12 @@ static enum err store_one(struct walk *w, struct node *n)
 	struct store_event_new row = { .event = n->event, .flags = STORE_OUTLIER };
 	int64_t nid;
 	int64_t pos;
-	enum err err = store_event_find(w->r->store, n->event->event_id, &nid, NULL);
+	unsigned flags = 0;
+	enum err err = store_event_find(w->r->store, n->event->event_id, &nid, &flags);
+	bool is_new = err == ERR_NOT_FOUND;
 
 	n->mark = STORED;
-	if (err != ERR_NOT_FOUND)
+	if (!is_new && (err || !(flags & STORE_AFAR)))
 		return err;
 	err = auth_pool_check(w->pool, n->event, NULL, NULL);
 	if (err == ERR_NOT_FOUND) {
@@ -44,6 +46,8 @@ static enum err store_one(struct walk *w, struct node *n)
 		return err;
 	}
 	auth_pool_put(w->pool, n->event, err == ERR_FORBIDDEN);
+	if (!is_new)
+		return store_event_settle(w->r->store, &row);
 	return store_event_put(w->r->store, &row, &nid, &pos);
 }
 

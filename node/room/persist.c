@@ -173,6 +173,15 @@ static enum err put(struct rooms *r, struct room *room, struct room_persist *p)
 	return err;
 }
 
+enum err room_redact(struct rooms *r, struct room *room, const struct event *e, int64_t nid)
+{
+	enum err err = redact_late(r, room, e, nid);
+
+	if (!err && e->redacts.n)
+		err = redact_target(r, room, e, nid);
+	return err;
+}
+
 enum err room_persist(struct rooms *r, struct room *room, struct room_persist *p)
 {
 	const struct event *e = p->event;

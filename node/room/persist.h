@@ -26,6 +26,10 @@ struct room_persist {
 
 enum err room_persist(struct rooms *r, struct room *room, struct room_persist *p) MUST_CHECK;
 
+/* Redactions that concern a stored event: of it, by an event that came before it, and by it. */
+enum err room_redact(
+	struct rooms *r, struct room *room, const struct event *e, int64_t nid) MUST_CHECK;
+
 /* The current state is this group from now on (at pos; 0: a new one). */
 enum err room_current_set(
 	struct rooms *r, struct room *room, int64_t group, int64_t pos) MUST_CHECK;

@@ -151,7 +151,7 @@ static enum err check(struct invited *x)
 static enum err put(struct invited *x, const struct event *e)
 {
 	struct rooms *r = x->r;
-	struct store_event_new row = { .event = e, .flags = STORE_OUTLIER };
+	struct store_event_new row = { .event = e, .flags = STORE_OUTLIER | STORE_AFAR };
 	struct store_member m = {
 		.room_id = e->room_id, .user_id = e->state_key, .membership = MEMBERSHIP_INVITE
 	};

@@ -643,16 +643,27 @@ enum err rig_member(struct rig_server *s, enum room_member_action action, struct
 	return change(s, &m);
 }
 
-enum err rig_join_via(struct rig_server *s, struct str room, const char *user, const char *via)
+static enum err enter_via(struct rig_server *s, enum room_member_action action, struct str room,
+	const char *user, const char *via)
 {
 	struct str servers[1] = { str_of(via) };
-	struct room_member m = { .action = MEMBER_JOIN,
+	struct room_member m = { .action = action,
 		.room = room,
 		.sender = user_at(s, user),
 		.via = servers,
 		.n_via = via ? 1 : 0 };
 
 	return change(s, &m);
+}
+
+enum err rig_join_via(struct rig_server *s, struct str room, const char *user, const char *via)
+{
+	return enter_via(s, MEMBER_JOIN, room, user, via);
+}
+
+enum err rig_knock_via(struct rig_server *s, struct str room, const char *user, const char *via)
+{
+	return enter_via(s, MEMBER_KNOCK, room, user, via);
 }
 
 const struct json *rig_json(struct room_rig *rig, struct str text)

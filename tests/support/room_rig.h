@@ -67,6 +67,9 @@ enum err rig_member(struct rig_server *s, enum room_member_action action, struct
 	const char *sender, const char *target);
 enum err rig_join_via(struct rig_server *s, struct str room, const char *user, const char *via);
 
+enum err rig_knock_via(
+	struct rig_server *s, struct str room, const char *user, const char *via);
+
 /* The content of current state, "" if there is none; in the arena. */
 struct str rig_state(
 	struct rig_server *s, struct str room_id, const char *type, const char *key);
