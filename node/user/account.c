@@ -186,8 +186,8 @@ static enum err put_account(struct account_op *op, struct account_session *out)
 	err = store_profile_put(u->store, account.nid, STR("displayname"), buf_str(&name));
 	if (err)
 		return err;
-	store_feed(u->store,
-		&(struct feed_item){ .kind = FEED_PROFILE, .user_id = op->user_id });
+	store_feed(
+		u->store, &(struct feed_item){ .kind = FEED_PROFILE, .user_id = op->user_id });
 	out->user_id = op->user_id;
 	if (op->reg.inhibit_login)
 		return ERR_OK;

@@ -27,7 +27,7 @@ struct keys {
 
 static enum err parse_stored(struct arena *a, struct str text, const struct json **out)
 {
-	enum err err = json_parse_in(a, text, &json_limits_client, out, NULL);
+	enum err err = json_parse_in(a, text, &json_limits_peer, out, NULL);
 
 	return err == ERR_MALFORMED ? ERR_CORRUPT : err;
 }
@@ -126,6 +126,8 @@ static enum err put_key(struct users *u, const struct user_caller *who, const st
 	/* The same key again may bring more signatures, and keeps those that it has. */
 	e2e_shape_merge(
 		same ? k->old[i] : k->new[i], same ? k->new[i] : NULL, NULL, NULL, &text);
+	if (text.n > E2E_KEY_BYTES)
+		return ERR_TOO_LARGE;
 	err = store_cross_key_put(u->store, who->user_id,
 		&(struct store_cross_key){
 			str_of(usages[i].usage), k->new_public[i], buf_str(&text) });
@@ -260,6 +262,8 @@ enum err cross_signing_put_remote(struct users *u, struct str user_id, struct st
 	if (err)
 		return err;
 	e2e_shape_merge(key, NULL, NULL, NULL, &text);
+	if (text.n > E2E_KEY_BYTES)
+		return err_set(why, ERR_MALFORMED, "a key has at most %u bytes", E2E_KEY_BYTES);
 	return store_cross_key_put(u->store, user_id,
 		&(struct store_cross_key){ usage, public_key, buf_str(&text) });
 }

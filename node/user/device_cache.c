@@ -11,7 +11,6 @@
 
 /* Of one user elsewhere; more are left out. */
 #define REMOTE_DEVICES_MAX 1000
-#define REMOTE_KEYS_BYTES  16384U
 
 enum err device_cache_look(struct users *u, struct str user_id, enum device_cache_state *out)
 {
@@ -48,9 +47,9 @@ static enum err put_device(struct users *u, struct str user_id, struct str devic
 			return err;
 		e2e_shape_merge(keys, NULL, NULL, NULL, &text);
 	}
-	if (text.n > REMOTE_KEYS_BYTES)
-		return err_set(why, ERR_MALFORMED, "device keys have at most %u bytes",
-			REMOTE_KEYS_BYTES);
+	if (text.n > E2E_KEY_BYTES)
+		return err_set(
+			why, ERR_MALFORMED, "device keys have at most %u bytes", E2E_KEY_BYTES);
 	if (display_name.n > LIMIT_DISPLAYNAME_BYTES)
 		display_name = (struct str){ 0 };
 	return store_remote_device_put(u->store, user_id,

@@ -77,6 +77,11 @@ static enum err check_upload(struct upload *up, const struct json *body)
 	return err;
 }
 
+static enum err too_large(struct upload *up)
+{
+	return err_set(up->why, ERR_TOO_LARGE, "a key has at most %u bytes", E2E_KEY_BYTES);
+}
+
 static enum err put_device_keys(struct upload *up)
 {
 	CLEANUP(buf_deinit) struct buf text = { 0 };
@@ -87,7 +92,7 @@ static enum err put_device_keys(struct upload *up)
 		store_device_get(up->u->store, up->a, up->who->account, up->who->device_id, &d);
 
 	if (!err && d.device_keys.n)
-		err = json_parse_in(up->a, d.device_keys, &json_limits_client, &old, NULL);
+		err = json_parse_in(up->a, d.device_keys, &json_limits_peer, &old, NULL);
 	if (err)
 		return err == ERR_MALFORMED ? ERR_CORRUPT : err;
 	/* The same keys again keep the signatures that cross-signing gave them. */
@@ -96,6 +101,8 @@ static enum err put_device_keys(struct upload *up)
 		same ? old : up->device_keys, same ? up->device_keys : NULL, NULL, NULL, &text);
 	if (str_eq(buf_str(&text), d.device_keys))
 		return ERR_OK;
+	if (text.n > E2E_KEY_BYTES)
+		return too_large(up);
 	err = store_device_set_keys(up->u->store, d.nid, buf_str(&text));
 	return err ? err : device_list_changed(up->u, up->who->user_id, d.device_id);
 }
@@ -123,6 +130,8 @@ static enum err put_one_time_keys(struct upload *up)
 		struct store_key key = key_of(up, m, &text);
 		struct str old;
 
+		if (key.json.n > E2E_KEY_BYTES)
+			return too_large(up);
 		err = store_one_time_key_get(
 			up->u->store, up->a, up->who->device, key.algorithm, key.key_id, &old);
 		if (err == ERR_NOT_FOUND)
@@ -155,6 +164,8 @@ static enum err put_fallback_keys(struct upload *up)
 		struct store_key key = key_of(up, m, &text);
 		struct store_key old;
 
+		if (key.json.n > E2E_KEY_BYTES)
+			return too_large(up);
 		err = store_fallback_key_get(
 			up->u->store, up->a, up->who->device, key.algorithm, &old);
 		if (!err && str_eq(old.key_id, key.key_id) && str_eq(old.json, key.json))

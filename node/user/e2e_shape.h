@@ -10,6 +10,9 @@
 #include "node/base/err.h"
 #include "node/json/json.h"
 
+/* One key with its signatures, as it is stored. */
+#define E2E_KEY_BYTES 16384U
+
 /* Device keys of that user and device. ERR_MALFORMED. */
 enum err e2e_shape_device_keys(const struct json *keys, struct str user_id,
 	struct str device_id, struct err_ctx *why) MUST_CHECK;

@@ -85,6 +85,25 @@ static enum err new_device(struct users *u, struct arena *a,
 	return err;
 }
 
+static void tell_revoked(struct users *u, struct str user_id, const struct store_device *d)
+{
+	store_feed(u->store,
+		&(struct feed_item){ .kind = FEED_TOKEN_REVOKED,
+			.pos = store_next_pos(u->store),
+			.user_id = user_id,
+			.device_id = d->device_id });
+}
+
+/* The device logs in anew: what it had before is worth nothing, parked polls too. */
+static enum err end_tokens(struct users *u, struct str user_id, const struct store_device *d)
+{
+	enum err err = store_session_delete_device(u->store, d->nid);
+
+	if (!err)
+		tell_revoked(u, user_id, d);
+	return err;
+}
+
 enum err session_start(struct users *u, struct arena *a, const struct store_account *account,
 	const struct account_device *device, struct account_session *out, struct err_ctx *why)
 {
@@ -100,7 +119,7 @@ enum err session_start(struct users *u, struct arena *a, const struct store_acco
 	if (err == ERR_NOT_FOUND)
 		err = new_device(u, a, account, device, &d, why);
 	else if (!err)
-		err = store_session_delete_device(u->store, d.nid);
+		err = end_tokens(u, account->user_id, &d);
 	if (err)
 		return err;
 	s.device = d.nid;
@@ -142,11 +161,7 @@ enum err session_end_device(struct users *u, struct str user_id, const struct st
 
 	if (err)
 		return err;
-	store_feed(u->store,
-		&(struct feed_item){ .kind = FEED_TOKEN_REVOKED,
-			.pos = store_next_pos(u->store),
-			.user_id = user_id,
-			.device_id = d->device_id });
+	tell_revoked(u, user_id, d);
 	return d->device_keys.n ? device_list_changed(u, user_id, d->device_id) : ERR_OK;
 }
 

@@ -40,7 +40,7 @@ static void fail(struct upload *up, struct str key_id, const char *errcode, cons
 
 static enum err parse(struct arena *a, struct str text, const struct json **out)
 {
-	enum err err = json_parse_in(a, text, &json_limits_client, out, NULL);
+	enum err err = json_parse_in(a, text, &json_limits_peer, out, NULL);
 
 	return err == ERR_MALFORMED ? ERR_CORRUPT : err;
 }
@@ -122,6 +122,10 @@ static bool merge(struct upload *up, struct str key_id, const struct json *store
 		return false;
 	}
 	e2e_shape_merge(stored, s->object, keep, s, text);
+	if (text->n > E2E_KEY_BYTES) {
+		fail(up, key_id, "M_TOO_LARGE", "a key can't hold more signatures");
+		return false;
+	}
 	if (s->good == 0)
 		fail(up, key_id, "M_INVALID_SIGNATURE",
 			s->bad ? "a signature is wrong" : "no signature that could be kept");
