@@ -241,6 +241,8 @@ void node_close(struct node *n)
 		return;
 	serve_close(n); /* no new requests; those that wait are answered or dropped */
 	links_close(n);
+	if (n->store)
+		store_finish(n->store); /* answers that waited for the disk are given up */
 	serve_api_end(n);
 	free_services(n);
 	store_close(n->store);

@@ -203,12 +203,16 @@ enum err store_open(const struct store_options *o, struct store **out, struct er
 	return ERR_OK;
 }
 
+void store_finish(struct store *st)
+{
+	batch_finish(st);
+}
+
 void store_close(struct store *st)
 {
 	if (!st)
 		return;
-	assert(st->depth == 0);
-	batch_finish(st);
+	store_finish(st);
 	checkpoint_stop(st);
 	if (st->db && checkpoint_all(st) == ERR_OK)
 		(void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -67,9 +67,12 @@ struct store_options {
 enum err store_open(
 	const struct store_options *o, struct store **out, struct err_ctx *why) MUST_CHECK;
 
-/* Commits and syncs what is open, answers all waiters (ERR_CANCELLED when that failed), writes
- * the WAL into the database and removes it. Waits for the disk. Not from inside a transaction
- * or a store callback. NULL is fine. */
+/* Commits and syncs what is open and answers all waiters (ERR_CANCELLED when that failed), so
+ * that nothing of a caller's is waited for any more. Waits for the disk. Not from inside a
+ * transaction or a store callback. */
+void store_finish(struct store *st);
+
+/* store_finish(), then writes the WAL into the database and removes it. NULL is fine. */
 void store_close(struct store *st);
 
 struct str store_server_name(const struct store *st);
