@@ -73,8 +73,8 @@ void reply_set_err(struct request_impl *q, enum err err)
 	struct str text = str_of(q->r.why.text);
 	if (!text.n)
 		text = STR("The request could not be served");
-	reply_set_error(
-		q, table[err].status, table[err].errcode, text, err == ERR_LIMIT ? 1000 : 0);
+	uint64_t wait_ms = err != ERR_LIMIT ? 0 : q->wait_ms ? q->wait_ms : 1000;
+	reply_set_error(q, table[err].status, table[err].errcode, text, wait_ms);
 }
 
 void reply_json_status(struct request *r, unsigned status, struct buf *out)

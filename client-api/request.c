@@ -2,7 +2,10 @@
 
 #include <assert.h>
 
+#include "client-api/limiter.h"
 #include "client-api/request_impl.h"
+#include "node/base/limits.h"
+#include "node/core/id.h"
 
 static int hex_digit(char c)
 {
@@ -105,6 +108,25 @@ enum err request_is_caller(struct request *r, struct str user_id)
 	if (r->caller.user_id.n && str_eq(r->caller.user_id, user_id))
 		return ERR_OK;
 	return err_set(&r->why, ERR_FORBIDDEN, "this is another user's");
+}
+
+enum err request_limit_login(struct request *r, struct str user)
+{
+	struct request_impl *q = request_impl(r);
+	struct str localpart, server;
+
+	if (!r->api->limiter)
+		return ERR_OK;
+	if (id_user(user, &localpart, &server))
+		user = localpart;
+	/* No address begins like this. */
+	q->login_key = arena_printf(r->arena, "@%.*s", STR_FMT(str_head(user, LIMIT_ID_BYTES)));
+	q->wait_ms = limiter_wait_ms(
+		r->api->limiter, COST_LOGIN, q->login_key, clock_mono_ms(r->api->clock));
+	if (!q->wait_ms)
+		return ERR_OK;
+	q->login_key = (struct str){ 0 }; /* nothing is tried */
+	return err_set(&r->why, ERR_LIMIT, "too many wrong passwords: try again later");
 }
 
 void request_body_start(struct request *r, const struct request_sink *sink)

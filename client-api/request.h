@@ -150,6 +150,10 @@ bool request_header(struct request *r, const char *name, struct str *out);
 /* ERR_FORBIDDEN unless user_id (say, a path's) is the caller (security.md A3). */
 enum err request_is_caller(struct request *r, struct str user_id) MUST_CHECK;
 
+/* A password is about to be tried for this user: if the answer is 401 or 403 that counts
+ * against them, wherever it came from (security.md T5). ERR_LIMIT: too many did already. */
+enum err request_limit_login(struct request *r, struct str user) MUST_CHECK;
+
 /*
  * Bodies of BODY_STREAM routes. The handler calls request_body_start() before it returns;
  * data() then gets the bytes as they come, and end() is called once, when all are there.

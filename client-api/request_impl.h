@@ -36,6 +36,8 @@ struct request_impl {
 	struct buf body; /* what came so far; freed with the arena */
 	const struct request_sink *sink;
 	struct str limit_key; /* who pays */
+	struct str login_key; /* whose password is tried */
+	uint64_t wait_ms;     /* for an ERR_LIMIT */
 
 	unsigned status;
 	const char *errcode; /* for the log; NULL: no error */
