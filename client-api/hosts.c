@@ -54,6 +54,9 @@ bool hosts_is_ours(const struct api *api, struct str host)
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		if (str_eq_nocase(host, always[i]))
 			return true;
+	/* All of 127/8 is this machine. */
+	if (str_starts(host, STR("127.")) && is_address(host))
+		return true;
 	if (api->server_name.n && str_eq_nocase(host, api->server_name))
 		return true;
 	for (size_t i = 0; i < api->n_hosts; i++)

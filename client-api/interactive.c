@@ -38,6 +38,8 @@ static enum err check(struct request *r, struct uia_request *q, interactive_fn *
 	struct interactive *i = ARENA_NEW(r->arena, struct interactive);
 	enum err err = json_opt_obj(r->body, "auth", &q->auth, &r->why);
 
+	if (!err && q->auth && r->caller.user_id.n)
+		err = request_limit_login(r, r->caller.user_id);
 	if (err)
 		return err;
 	i->call.done = checked;

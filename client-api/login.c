@@ -65,6 +65,8 @@ static enum err post_login(struct request *r)
 		err = json_str(r->body, "password", &password, &r->why);
 	if (!err)
 		err = session_device(r, &device);
+	if (!err)
+		err = request_limit_login(r, user);
 	if (err)
 		return err;
 	account_login(r->api->users, user, password, &device, session_call(r));

@@ -86,17 +86,21 @@ static void log_refusal(struct request_impl *q)
 		STR_FMT(q->r.address), dropped);
 }
 
-/* What the answer itself costs (route.h). */
+/* What the answer itself costs (route.h), and a wrong password its user. */
 static void charge_answer(struct request_impl *q)
 {
 	const struct route *route = q->r.route;
+	struct limiter *limiter = q->router->api->limiter;
+	bool denied = q->status == 401 || q->status == 403;
+
+	if (denied && q->login_key.n)
+		limiter_count(limiter, COST_LOGIN, q->login_key, now_ms(q->router));
 	if (!route || q->in_process)
 		return;
-	bool login = route->cost == COST_LOGIN && (q->status == 401 || q->status == 403);
+	bool login = route->cost == COST_LOGIN && denied;
 	bool account = route->cost == COST_REGISTER && q->status == 200;
 	if (login || account)
-		limiter_count(
-			q->router->api->limiter, route->cost, q->limit_key, now_ms(q->router));
+		limiter_count(limiter, route->cost, q->limit_key, now_ms(q->router));
 }
 
 /* q is gone afterwards. */

@@ -101,6 +101,14 @@ static enum err fail_here(struct request *r)
 	return err_set(&r->why, the_world(r)->fail_with, "user @secret:" NAME " did it");
 }
 
+static enum err guess(struct request *r)
+{
+	struct str user = STR("");
+	(void)request_query(r, "user", &user);
+	enum err err = request_limit_login(r, user);
+	return err ? err : fail_here(r);
+}
+
 static enum err in_use(struct request *r)
 {
 	reply_error(r, 400, "M_USER_IN_USE", "taken: %d", 5);
@@ -188,6 +196,7 @@ static const struct route test_routes[] = {
 	{ "fail", "GET", P "/fail", AUTH_NONE, COST_FREE, fail_here, BODY_AUTO, 0 },
 	{ "in_use", "POST", P "/in_use", AUTH_NONE, COST_FREE, in_use, BODY_AUTO, 0 },
 	{ "login", "POST", P "/login", AUTH_NONE, COST_LOGIN, fail_here, BODY_AUTO, 0 },
+	{ "guess", "POST", P "/guess", AUTH_OPTIONAL, COST_FREE, guess, BODY_AUTO, 0 },
 	{ "logout", "POST", P "/logout", AUTH_TOKEN, COST_FREE, echo, BODY_AUTO, 0 },
 	{ "sync", "GET", P "/sync", AUTH_TOKEN, COST_FREE, poll, BODY_AUTO, 0 },
 	{ "upload", "POST", "/_matrix/media/v3/upload", AUTH_TOKEN, COST_FREE, upload,
@@ -766,6 +775,24 @@ static void failed_logins_are_limited_and_others_unaffected(void **state)
 	check(w, &open, 1);
 }
 
+static void wrong_passwords_count_against_the_user_from_everywhere(void **state)
+{
+	static const struct case_ cases[] = {
+		{ "POST " P "/guess?user=@bob:x", H PAGE IS_JSON, "{}", 403, "M_FORBIDDEN" },
+		{ "POST " P "/guess?user=bob", H, "{}", 403, "M_FORBIDDEN" },
+		{ "POST " P "/guess?user=@bob:x", H ALICE, "{}", 403, "M_FORBIDDEN" },
+		{ "POST " P "/guess?user=bob", H PAGE IS_JSON, "{}", 403, "M_FORBIDDEN" },
+		{ "POST " P "/guess?user=@bob:x", H, "{}", 403, "M_FORBIDDEN" },
+		{ "POST " P "/guess?user=bob", H, "{}", 429, "retry_after_ms\":1" },
+		{ "POST " P "/guess?user=@bob:x", H PAGE IS_JSON, "{}", 429,
+			"M_LIMIT_EXCEEDED" },
+		{ "POST " P "/guess?user=carol", H, "{}", 403, "M_FORBIDDEN" },
+	};
+	struct world *w = *state;
+	w->fail_with = ERR_FORBIDDEN;
+	check(w, cases, ARRAY_LEN(cases));
+}
+
 static void writes_are_limited_but_not_the_owners(void **state)
 {
 	struct world *w = *state;
@@ -850,6 +877,7 @@ int main(void)
 		TEST(an_upload_that_breaks_off_is_an_abort),
 		TEST(downloads_are_streamed),
 		TEST(failed_logins_are_limited_and_others_unaffected),
+		TEST(wrong_passwords_count_against_the_user_from_everywhere),
 		TEST(writes_are_limited_but_not_the_owners),
 		TEST(the_basics),
 		TEST(refusals_are_logged_without_secrets),

@@ -15,12 +15,12 @@ static void only_our_own_names_are_served(void **state)
 {
 	static const struct str more[] = { STR_INIT("matrix.example.org") };
 	static const char *const good[] = { "127.0.0.1", "127.0.0.1:8008", "localhost",
-		"LocalHost:1", "[::1]", "[::1]:8008", NAME, NAME ":8008", "Matrix.Example.Org",
-		"localhost:", NULL };
+		"LocalHost:1", "[::1]", "[::1]:8008", "127.0.0.2", NAME, NAME ":8008",
+		"Matrix.Example.Org", "localhost:", NULL };
 	static const char *const bad[] = { "", ":8008", "example.org", "localhost.example.org",
-		"xlocalhost", "localhost.", "127.0.0.1.example.org", "127.0.0.2", "1.2.3.4",
-		"[::2]", "[::1", "::1", "[::1]x", "localhost:80a", "localhost:80:80", "127.1",
-		"0x7f.0.0.1", "2130706433", NULL };
+		"xlocalhost", "localhost.", "127.0.0.1.example.org", "1.2.3.4", "[::2]", "[::1",
+		"::1", "[::1]x", "localhost:80a", "localhost:80:80", "127.1", "0x7f.0.0.1",
+		"2130706433", NULL };
 	const struct api api = { .server_name = STR_INIT(NAME), .hosts = more, .n_hosts = 1 };
 	(void)state;
 	hosts(&api, good, true);
