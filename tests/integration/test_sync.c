@@ -14,6 +14,7 @@
 #include "node/user/receipt.h"
 #include "node/user/to_device.h"
 #include "node/user/typing.h"
+#include "store/membership.h"
 #include "tests/support/sync_user.h"
 
 struct rig {
@@ -556,6 +557,128 @@ static void presence_reaches_those_who_share_a_room(void **state)
 		"tea");
 }
 
+static const struct json *parse(struct rig *r, struct str text)
+{
+	const struct json *j;
+
+	assert_int_equal(json_parse_in(r->m.arena, text, &json_limits_peer, &j, NULL), ERR_OK);
+	return j;
+}
+
+/* Somebody of another server in the room, as far as the store is concerned. */
+static struct str put_stranger(struct rig *r, struct str room)
+{
+	struct str user_id = STR("@eve:them.example");
+
+	assert_int_equal(store_begin(r->node->store), ERR_OK);
+	assert_int_equal(store_membership_put(r->node->store,
+				 &(struct store_member){ .room_id = room,
+					 .user_id = user_id,
+					 .membership = MEMBERSHIP_JOIN }),
+		ERR_OK);
+	assert_int_equal(store_commit(r->node->store), ERR_OK);
+	return user_id;
+}
+
+static void what_other_servers_tell_is_of_their_own_users(void **state)
+{
+	struct rig *r = (struct rig *)*state;
+	struct str room = room_of_two(r), eve = put_stranger(r, room);
+	struct str id = say(r, "bob", room, "read me"), us = str_of(r->node->name);
+	struct str them = STR("them.example");
+	struct arena *a = r->m.arena;
+	const struct json *typing, *receipt, *presence, *got;
+
+	typing = parse(r,
+		arena_printf(a, "{\"room_id\":\"%.*s\",\"user_id\":\"%.*s\",\"typing\":true}",
+			STR_FMT(room), STR_FMT(eve)));
+	receipt = parse(r,
+		arena_printf(a,
+			"{\"%.*s\":{\"m.read\":{\"%.*s\":{\"data\":{\"ts\":5},"
+			"\"event_ids\":[\"%.*s\"]}}}}",
+			STR_FMT(room), STR_FMT(eve), STR_FMT(id)));
+	presence = parse(r,
+		arena_printf(a, "{\"push\":[{\"user_id\":\"%.*s\",\"presence\":\"online\"}]}",
+			STR_FMT(eve)));
+	assert_int_equal(typing_receive(r->node->typing, us, typing, NULL), ERR_FORBIDDEN);
+	assert_int_equal(receipts_receive(r->node->receipts, us, receipt, NULL), ERR_OK);
+	assert_int_equal(presence_receive(r->node->presence, us, presence, NULL), ERR_OK);
+	(void)sync_now(&r->alice);
+	got = room_of(r, &r->alice, "join", room);
+	assert_null(find(got, "ephemeral", "m.typing", STR("")));
+	assert_null(find(got, "ephemeral", "m.receipt", STR("")));
+
+	assert_int_equal(typing_receive(r->node->typing, them, typing, NULL), ERR_OK);
+	assert_int_equal(receipts_receive(r->node->receipts, them, receipt, NULL), ERR_OK);
+	assert_int_equal(presence_receive(r->node->presence, them, presence, NULL), ERR_OK);
+	(void)sync_now(&r->alice);
+	got = room_of(r, &r->alice, "join", room);
+	assert_non_null(find(got, "ephemeral", "m.typing", STR("")));
+	assert_non_null(find(got, "ephemeral", "m.receipt", STR("")));
+	assert_str_equal(text(nth(events(r->alice.answer, "presence"), 0), "sender"),
+		"@eve:them.example");
+}
+
+static void malformed_edus_are_refused_and_change_nothing(void **state)
+{
+	static const char *const typing[] = {
+		"{}", "[]", "{\"room_id\":5}",
+		"{\"room_id\":\"!r:x\",\"user_id\":\"@eve:them.example\",\"typing\":\"yes\"}",
+		"{\"room_id\":\"nonsense\",\"user_id\":\"@eve:them.example\",\"typing\":true}"
+	};
+	static const char *const receipts[] = { "[]", "{\"!r:x\":[]}",
+		"{\"!r:x\":{\"m.read\":[]}}",
+		"{\"!r:x\":{\"m.read\":{\"@eve:them.example\":{}}}}",
+		"{\"!r:x\":{\"m.read\":{\"@eve:them.example\":{\"event_ids\":[5]}}}}",
+		"{\"!r:x\":{\"m.read\":{\"@eve:them.example\":{\"event_ids\":[\"$x\"],"
+		"\"data\":{\"ts\":-1}}}}}" };
+	static const char *const presence[] = { "{}", "{\"push\":{}}", "{\"push\":[5]}",
+		"{\"push\":[{\"user_id\":\"eve\",\"presence\":\"online\"}]}",
+		"{\"push\":[{\"user_id\":\"@eve:them.example\",\"presence\":\"here\"}]}" };
+	struct rig *r = (struct rig *)*state;
+	struct str them = STR("them.example");
+
+	for (size_t i = 0; i < ARRAY_LEN(typing); i++)
+		assert_int_equal(typing_receive(r->node->typing, them,
+					 parse(r, str_of(typing[i])), NULL),
+			ERR_MALFORMED);
+	for (size_t i = 0; i < ARRAY_LEN(receipts); i++)
+		assert_int_equal(receipts_receive(r->node->receipts, them,
+					 parse(r, str_of(receipts[i])), NULL),
+			ERR_MALFORMED);
+	for (size_t i = 0; i < ARRAY_LEN(presence); i++)
+		assert_int_equal(presence_receive(r->node->presence, them,
+					 parse(r, str_of(presence[i])), NULL),
+			ERR_MALFORMED);
+}
+
+static void receipts_for_other_rooms_events_are_refused(void **state)
+{
+	struct rig *r = (struct rig *)*state;
+	struct str room = room_of_two(r), other = room_of_two(r);
+	struct str id = say(r, "alice", other, "elsewhere");
+	struct receipts *receipts = r->node->receipts;
+
+	assert_int_equal(
+		receipts_set(receipts, room, r->bob.user_id, STR("m.read"), id, STR(""), NULL),
+		ERR_NOT_FOUND);
+	assert_int_equal(
+		receipts_set(receipts, other, r->bob.user_id, STR("m.seen"), id, STR(""), NULL),
+		ERR_INVALID);
+	assert_int_equal(receipts_set(receipts, other, r->bob.user_id, STR("m.fully_read"), id,
+				 STR("main"), NULL),
+		ERR_INVALID);
+	assert_int_equal(receipts_set(receipts, other, STR("@carol:x"), STR("m.read"), id,
+				 STR(""), NULL),
+		ERR_FORBIDDEN);
+	assert_int_equal(receipts_set(receipts, other, r->bob.user_id, STR("m.fully_read"), id,
+				 STR(""), NULL),
+		ERR_OK);
+	(void)sync_now(&r->bob);
+	assert_non_null(find(
+		room_of(r, &r->bob, "join", other), "account_data", "m.fully_read", STR("")));
+}
+
 static void the_oldest_of_too_many_polls_is_answered(void **state)
 {
 	struct rig *r = (struct rig *)*state;
@@ -593,6 +716,9 @@ int main(void)
 		T(logging_out_ends_a_parked_poll),
 		T(filters_say_what_comes),
 		T(presence_reaches_those_who_share_a_room),
+		T(what_other_servers_tell_is_of_their_own_users),
+		T(malformed_edus_are_refused_and_change_nothing),
+		T(receipts_for_other_rooms_events_are_refused),
 		T(the_oldest_of_too_many_polls_is_answered),
 	};
 	return RUN_TESTS(tests);

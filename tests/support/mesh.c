@@ -73,7 +73,8 @@ void mesh_start(struct mesh_node *node)
 	node->receipts = receipts_new(&(struct receipts_options){ .store = node->store,
 		.clock = &clock_system,
 		.log = &node->log,
-		.server_name = name });
+		.server_name = name,
+		.users = node->users });
 	node->presence = presence_new(&(struct presence_options){ .store = node->store,
 		.loop = m->loop,
 		.clock = &clock_system,
