@@ -326,13 +326,15 @@ enum err mesh_member(struct mesh_node *node, const char *sender, struct str room
 	return w.err;
 }
 
-struct str mesh_send(struct mesh_node *node, const char *sender, struct str room_id,
-	const char *type, const char *content)
+static struct str send(struct mesh_node *node, const char *sender, struct str room_id,
+	const char *type, bool is_state, const char *content)
 {
 	struct str text = arena_str(node->mesh->arena, str_of(content));
-	struct room_send s = {
-		.room_id = room_id, .sender = mesh_user(node, sender), .type = str_of(type)
-	};
+	struct room_send s = { .room_id = room_id,
+		.sender = mesh_user(node, sender),
+		.type = str_of(type),
+		.is_state = is_state,
+		.state_key = STR("") };
 	enum err err;
 
 	for (size_t i = 0; i < text.n; i++)
@@ -345,6 +347,18 @@ struct str mesh_send(struct mesh_node *node, const char *sender, struct str room
 		print_error("%s\n", s.why.text);
 	assert_int_equal(err, ERR_OK);
 	return arena_str(node->mesh->arena, str_of(s.event_id));
+}
+
+struct str mesh_send(struct mesh_node *node, const char *sender, struct str room_id,
+	const char *type, const char *content)
+{
+	return send(node, sender, room_id, type, false, content);
+}
+
+struct str mesh_set(struct mesh_node *node, const char *sender, struct str room_id,
+	const char *type, const char *content)
+{
+	return send(node, sender, room_id, type, true, content);
 }
 
 bool mesh_has(struct mesh_node *node, struct str event_id)

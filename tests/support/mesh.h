@@ -75,6 +75,10 @@ enum err mesh_member(struct mesh_node *node, const char *sender, struct str room
 struct str mesh_send(struct mesh_node *node, const char *sender, struct str room_id,
 	const char *type, const char *content);
 
+/* The same for state with an empty state key. */
+struct str mesh_set(struct mesh_node *node, const char *sender, struct str room_id,
+	const char *type, const char *content);
+
 /* In its timeline. */
 bool mesh_has(struct mesh_node *node, struct str event_id);
 void mesh_until_has(struct mesh_node *node, struct str event_id);

@@ -84,18 +84,6 @@ void net_lose_answer(struct net *n)
 	n->lose = true;
 }
 
-struct transport *net_join(struct net *n, const char *name)
-{
-	struct transport *t = NEW(struct transport);
-
-	t->net = n;
-	t->name = name;
-	t->up = true;
-	memcpy(t->node, name, strlen(name) < 32 ? strlen(name) : 32);
-	t->next = n->nodes;
-	n->nodes = t;
-	return t;
-}
 
 static struct transport *node_find(struct net *n, struct str name)
 {
@@ -127,6 +115,21 @@ static void tell(struct transport *t, struct transport *peer)
 		if (!up && l->peer_down)
 			l->peer_down(l->arg, str_of(peer->name));
 	}
+}
+
+struct transport *net_join(struct net *n, const char *name)
+{
+	struct transport *t = NEW(struct transport);
+
+	t->net = n;
+	t->name = name;
+	t->up = true;
+	memcpy(t->node, name, strlen(name) < 32 ? strlen(name) : 32);
+	t->next = n->nodes;
+	n->nodes = t;
+	for (struct transport *o = t->next; o; o = o->next)
+		tell(o, t);
+	return t;
 }
 
 void net_connect(struct transport *t, bool up)
