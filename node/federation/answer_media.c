@@ -25,7 +25,7 @@ struct send_media {
 	struct media_read *read;
 	struct buf head;
 	uint64_t left; /* of the file */
-	bool reading;
+	bool reading;  /* or writing: on_abort() leaves it alone */
 };
 
 static void end(struct send_media *s)
@@ -50,6 +50,7 @@ static void send_tail(struct send_media *s)
 {
 	bool more;
 
+	s->reading = true;
 	if (transport_respond_write(s->in, STR(TAIL), &more))
 		transport_respond_abort(s->in);
 	end(s);
@@ -60,7 +61,6 @@ static void was_read(void *arg, enum err err, const void *p, size_t n)
 	struct send_media *s = arg;
 	bool more = false;
 
-	s->reading = false;
 	if (err || n == 0 || n > s->left || !s->in) {
 		give_up(s); /* also a file that is shorter than it was */
 		return;
@@ -69,6 +69,7 @@ static void was_read(void *arg, enum err err, const void *p, size_t n)
 		give_up(s);
 		return;
 	}
+	s->reading = false;
 	s->left -= n;
 	if (s->left == 0)
 		send_tail(s);
@@ -88,6 +89,15 @@ static void on_writable(struct transport_incoming *in)
 
 	if (!s->reading)
 		read_more(s);
+}
+
+/* Nobody waits any more. A read that is running notices when it comes back. */
+static void on_abort(struct transport_incoming *in)
+{
+	struct send_media *s = in->arg;
+
+	if (!s->reading)
+		give_up(s);
 }
 
 static void put_head(struct send_media *s)
@@ -119,13 +129,18 @@ static void begin(struct send_media *s)
 	}
 	s->in->arg = s;
 	s->in->on_writable = on_writable;
+	s->in->on_abort = on_abort;
+	s->reading = true;
 	transport_respond_begin(s->in,
 		&(struct transport_response){ .status = 200,
 			.content_type = STR(BOUNDARY_T),
 			.length = s->head.n + s->left + sizeof(TAIL) - 1 });
-	if (transport_respond_write(s->in, buf_str(&s->head), &more))
+	if (transport_respond_write(s->in, buf_str(&s->head), &more)) {
 		give_up(s);
-	else if (s->left == 0)
+		return;
+	}
+	s->reading = false;
+	if (s->left == 0)
 		send_tail(s);
 	else if (more)
 		read_more(s);
