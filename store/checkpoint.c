@@ -21,6 +21,7 @@
 
 #define LOG_MODULE "store"
 
+#define HOLD_TRIES 200 /* 1 ms apart */
 #define HOLD_REST_KIB \
 	1024 /* left for the last pass at most, unless the WAL is twice too long */
 
@@ -147,11 +148,19 @@ static void passive_done(struct loop_work *w)
 	off_loop_free(c);
 }
 
+/* A passive one may still be at it, on the pool: it is waited for here, on the disk thread. */
 static void hold_run(struct disk_job *j)
 {
 	struct store *st = CONTAINER_OF(j, struct store, hold);
 
-	st->hold_err = pass(st->path, st->vfs, &st->hold_log, &st->hold_done);
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		st->hold_log = -1;
+		st->hold_done = -1;
+		st->hold_err = pass(st->path, st->vfs, &st->hold_log, &st->hold_done);
+		if (st->hold_err || st->hold_log >= 0)
+			return;
+		uv_sleep(1);
+	}
 }
 
 static void hold_ended(struct store *st)
@@ -197,30 +206,47 @@ static int64_t kib(const struct store *st, int frames)
 	return (int64_t)frames * (st->page_size + 24) / 1024;
 }
 
+static int64_t rest_kib(const struct store *st)
+{
+	return kib(st, st->wal_frames - st->wal_done);
+}
+
+/* Past the limit, when little is left to do; past twice the limit whatever is left: then the
+ * pool is too busy with other things to give the passive ones their turn. */
+static bool want_hold(const struct store *st)
+{
+	int64_t wal = kib(st, st->wal_frames);
+
+	if (wal < st->wal_limit_kib)
+		return false;
+	return wal >= 2 * (int64_t)st->wal_limit_kib ||
+		(!st->running && rest_kib(st) <= HOLD_REST_KIB);
+}
+
+/* Each checkpoint_kib; past the limit at once, so that little is left for the last one. */
+static bool want_pass(const struct store *st)
+{
+	return rest_kib(st) >= st->checkpoint_kib ||
+		(kib(st, st->wal_frames) >= st->wal_limit_kib && rest_kib(st) > HOLD_REST_KIB);
+}
+
 void checkpoint_after_commit(struct store *st, int frames)
 {
-	int64_t rest;
-
 	if (frames < st->wal_frames)
 		st->wal_done = 0; /* it began anew */
 	st->wal_frames = frames;
 	st->health.wal_bytes = kib(st, frames) * 1024;
-	rest = kib(st, frames - st->wal_done);
-	if (st->running || st->holding)
+	if (st->holding)
 		return;
-	if (kib(st, frames) >= st->wal_limit_kib &&
-		(rest <= HOLD_REST_KIB || kib(st, frames) >= 2 * (int64_t)st->wal_limit_kib)) {
+	if (want_hold(st)) {
 		st->holding = true;
 		st->hold.run = hold_run;
 		st->hold.done = hold_done;
 		disk_run(st->disk, &st->hold);
-		return;
+	} else if (!st->running && want_pass(st)) {
+		st->running = off_loop(st, passive_work, passive_done);
+		loop_work(st->loop, &st->running->work);
 	}
-	if (rest < st->checkpoint_kib &&
-		(kib(st, frames) < st->wal_limit_kib || rest <= HOLD_REST_KIB))
-		return;
-	st->running = off_loop(st, passive_work, passive_done);
-	loop_work(st->loop, &st->running->work);
 }
 
 enum err checkpoint_all(struct store *st)
@@ -229,7 +255,7 @@ enum err checkpoint_all(struct store *st)
 	int done = -1;
 	enum err err = sql_checkpoint(st->db, SQLITE_CHECKPOINT_TRUNCATE, &frames, &done);
 
-	if (!err && frames != done)
+	if (!err && (frames < 0 || frames != done))
 		err = ERR_IO;
 	if (!err) {
 		st->wal_frames = 0;

@@ -30,7 +30,7 @@ enum err sql_open(const char *path, int flags, const char *vfs, struct sqlite3 *
 
 /* Writes what is in the WAL into the database, with its syncs. mode: SQLITE_CHECKPOINT_*. log
  * and done (may be NULL): frames in the WAL, and of these written. ERR_OK also when some could
- * not be written because they are in use. */
+ * not be written because they are in use; -1 for both when another checkpoint is running. */
 enum err sql_checkpoint(struct sqlite3 *db, int mode, int *log, int *done) MUST_CHECK;
 
 /* PRAGMA quick_check: ERR_CORRUPT with the first finding in text. */
