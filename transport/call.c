@@ -6,7 +6,7 @@
 
 #define DEADLINE_MS      30000
 #define DEADLINE_BULK_MS 300000
-#define HELD_MAX         (64u * 1024 * 1024) /* of a body kept in memory, unless asked for less */
+#define HELD_MAX         67108864 /* of a body kept in memory, unless asked for less */
 
 /*
  * A call waits in its contact's list, first without a stream (WAITING), then with one (SENT).

@@ -8,7 +8,7 @@
 #define CTX      "kith-cert"
 #define VERSION  1
 #define SIGNED   (CERT_LEN - 64)
-#define GRACE_MS (24 * 3600 * 1000ull)
+#define GRACE_MS 86400000ull
 
 void cert_encode(const struct cert *c, const unsigned char issuer_secret[64], struct buf *out)
 {

@@ -84,8 +84,7 @@ void contact_set_owner(struct contact *c, struct str user_id)
 	if (user_id.n == 0 || str_eq(str_of(c->owner), user_id) ||
 		!hello_owner_ok(user_id, c->identity))
 		return;
-	memcpy(c->owner, user_id.p, user_id.n);
-	c->owner[user_id.n] = '\0';
+	(void)snprintf(c->owner, sizeof(c->owner), "%.*s", STR_FMT(user_id));
 	c->tell_contact = true;
 	transport_turn(c->t);
 }
@@ -103,7 +102,12 @@ struct peer *peer_find(const struct contact *c, const unsigned char node[32])
 
 static void on_redial(void *arg)
 {
-	dial_want(arg);
+	struct peer *p = arg;
+
+	if (p->link)
+		dial_renew(p);
+	else
+		dial_want(p);
 }
 
 static void on_ack_due(void *arg)
@@ -395,7 +399,7 @@ static bool parse_blocked(struct str text, struct blocked *b)
 	z[host.n] = '\0';
 	b->range = endpoint_parse_ip(z, 0);
 	b->bits = (unsigned)(n > 128 ? 128 : n);
-	return b->range.n > 0 && n <= 8u * b->range.n;
+	return b->range.n > 0 && n <= b->range.n * UINT64_C(8);
 }
 
 static enum err load_blocked(void *arg, struct str key, struct str value)

@@ -157,6 +157,15 @@ void dial_want(struct peer *p)
 	dial_each(p, p->endpoints, p->n_endpoints, NULL, NULL);
 }
 
+/* A day-old link gets a successor with fresh keys; it goes when that one is up. */
+void dial_renew(struct peer *p)
+{
+	struct transport *t = p->contact->t;
+
+	if (!p->dialling && !t->closing && !t->suspended && !p->contact->doomed)
+		dial_each(p, p->endpoints, p->n_endpoints, NULL, NULL);
+}
+
 void dial_pairing(struct pairing *pairing, struct peer *p, const struct invite *v)
 {
 	dial_each(p, v->endpoints, v->n_endpoints, v, pairing);
@@ -208,8 +217,13 @@ void dial_failed(struct peer *p, const char *why)
 
 	if (why)
 		(void)snprintf(c->last_error, sizeof(c->last_error), "%s", why);
-	if (--p->dialling > 0 || p->link)
+	if (--p->dialling > 0)
 		return;
+	if (p->link) {
+		if (p->link->dialled) /* it was to be renewed */
+			loop_timer_set(c->t->o.loop, p->redial, LINK_RENEW_AGAIN_MS);
+		return;
+	}
 	p->failed_ms = now_of(c->t);
 	pairings_peer_failed(p, c->last_error);
 	if (!others_dialling(c))

@@ -101,7 +101,7 @@ static void fresh_secrets(struct gate *g, uint64_t now_ms)
 
 	if (g->secret_ms != 0 && age < GATE_SECRET_MS)
 		return;
-	if (g->secret_ms == 0 || age >= 2 * GATE_SECRET_MS)
+	if (g->secret_ms == 0 || age / 2 >= GATE_SECRET_MS)
 		rng_fill(g->rng, g->secrets[1], 32);
 	else
 		memcpy(g->secrets[1], g->secrets[0], 32);

@@ -10,10 +10,20 @@
 #define TLV_OBSERVED 1
 #define TLV_OWNER    6
 #define TLV_EPOCH    7
+#define MAGIC        4
+
+static const unsigned char magic_open[MAGIC] = { 'K', 'T', 'H', '1' };
+static const unsigned char magic_reply[MAGIC] = { 'K', 'T', 'H', 'r' };
+static const unsigned char magic_retry[MAGIC] = { 'K', 'T', 'H', 'c' };
+
+static bool is_magic(struct str s, const unsigned char magic[MAGIC])
+{
+	return s.n == MAGIC && memcmp(s.p, magic, MAGIC) == 0;
+}
 
 void open_encode(const struct open *o, unsigned char out[OPEN_LEN])
 {
-	memcpy(out, "KTH1", 4);
+	memcpy(out, magic_open, MAGIC);
 	out[4] = (unsigned char)o->pattern;
 	out[5] = o->lowest;
 	out[6] = o->highest;
@@ -26,7 +36,7 @@ enum err open_parse(struct str bytes, struct open *out)
 {
 	struct wire w = wire_of(bytes);
 	struct open o = { 0 };
-	struct str magic = wire_bytes(&w, 4);
+	struct str magic = wire_bytes(&w, MAGIC);
 	uint8_t pattern = wire_u8(&w);
 
 	o.lowest = wire_u8(&w);
@@ -34,7 +44,7 @@ enum err open_parse(struct str bytes, struct open *out)
 	o.flags = wire_u8(&w);
 	wire_copy(&w, o.invite_id, sizeof(o.invite_id));
 	wire_copy(&w, o.cookie, sizeof(o.cookie));
-	if (!wire_done(&w) || !str_eq(magic, STR("KTH1")) || pattern > NOISE_XX ||
+	if (!wire_done(&w) || !is_magic(magic, magic_open) || pattern > NOISE_XX ||
 		o.lowest > o.highest)
 		return ERR_MALFORMED;
 	o.pattern = (enum noise_pattern)pattern;
@@ -47,7 +57,7 @@ enum err open_parse(struct str bytes, struct open *out)
 void reply_encode(const struct reply *r, unsigned char out[REPLY_LEN])
 {
 	memset(out, 0, REPLY_LEN);
-	memcpy(out, r->retry ? "KTHc" : "KTHr", 4);
+	memcpy(out, r->retry ? magic_retry : magic_reply, MAGIC);
 	out[4] = r->retry ? r->difficulty : r->version;
 	out[5] = r->retry ? 0 : r->flags;
 	memcpy(out + 8, r->cookie, COOKIE_LEN);
@@ -57,13 +67,13 @@ enum err reply_parse(struct str bytes, struct reply *out)
 {
 	struct wire w = wire_of(bytes);
 	struct reply r = { 0 };
-	struct str magic = wire_bytes(&w, 4);
+	struct str magic = wire_bytes(&w, MAGIC);
 	uint8_t a = wire_u8(&w), b = wire_u8(&w);
 	uint16_t zero = wire_u16(&w);
 
 	wire_copy(&w, r.cookie, sizeof(r.cookie));
-	r.retry = str_eq(magic, STR("KTHc"));
-	if (!wire_done(&w) || zero != 0 || (!r.retry && !str_eq(magic, STR("KTHr"))) ||
+	r.retry = is_magic(magic, magic_retry);
+	if (!wire_done(&w) || zero != 0 || (!r.retry && !is_magic(magic, magic_reply)) ||
 		(r.retry && b != 0))
 		return ERR_MALFORMED;
 	if (r.retry) {

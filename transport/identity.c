@@ -23,7 +23,7 @@
  */
 #define FILE_HEAD     "kith-identity 1\n"
 #define SEED_LEN      32
-#define CERT_YEARS_MS (2 * 365 * 24 * 3600 * 1000ull)
+#define CERT_YEARS_MS 63072000000ull
 #define CODE_CHECK    2
 #define CODE_CHARS    55
 

@@ -13,7 +13,7 @@
 #include "node/base/buf.h"
 
 #define FILE_NAME "identity"
-#define FILE_MAX  (64 * 1024)
+#define FILE_MAX  65536
 
 static void closep(int *fd)
 {

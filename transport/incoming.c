@@ -27,7 +27,7 @@ struct incoming {
 	struct buf path, body;
 	size_t counted; /* in t->incoming_bytes */
 
-	bool asked;
+	bool whole; /* read, and with the handler or refused */
 	bool gone;
 	bool starved;  /* told to wait for on_writable */
 	uint64_t left; /* of the announced answer */
@@ -79,7 +79,7 @@ static void refuse(struct incoming *in, unsigned status, const char *json)
 {
 	const struct transport_response res = { .status = status, .body = str_of(json) };
 
-	in->asked = true;
+	in->whole = true;
 	transport_respond(&in->in, &res);
 }
 
@@ -87,7 +87,7 @@ static void ask(struct incoming *in)
 {
 	struct transport *t = in->t;
 
-	in->asked = true;
+	in->whole = true;
 	in->in.origin = str_of(in->origin);
 	in->in.origin_node = in->node;
 	in->in.sequence = in->request.sequence;
@@ -169,7 +169,7 @@ void incoming_data(struct incoming *in, struct str bytes, bool fin)
 {
 	size_t all = bytes.n;
 
-	if (in->asked)
+	if (in->whole)
 		return; /* refused: the rest isn't wanted */
 	if (!in->has_head && !take_head(in, &bytes))
 		return;
@@ -189,7 +189,7 @@ void incoming_gone(struct incoming *in)
 	if (in->stream)
 		stream_release(in->stream);
 	in->stream = NULL;
-	if (!in->asked) {
+	if (!in->whole) {
 		incoming_free(in);
 		return;
 	}
@@ -215,6 +215,7 @@ void incomings_session_gone(struct peer *p)
 
 	while (in) {
 		struct incoming *next = in->next;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list */
 		bool hit = in->peer == p && in->stream;
 
 		if (hit) {
@@ -235,6 +236,7 @@ void incomings_free(struct transport *t)
 	struct incoming *in;
 
 	while ((in = t->incoming) != NULL) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): likewise */
 		incoming_unlink(in);
 		incoming_gone(in);
 	}
@@ -273,9 +275,9 @@ static void put_head(struct incoming *in, const struct transport_response *res, 
 	stream_write(in->stream, buf_str(&head), false);
 }
 
-void transport_respond(struct transport_incoming *pub, const struct transport_response *res)
+void transport_respond(struct transport_incoming *asked, const struct transport_response *res)
 {
-	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+	struct incoming *in = CONTAINER_OF(asked, struct incoming, in);
 	CLEANUP(buf_deinit) struct buf small = { 0 };
 	struct str body = res->body;
 	uint8_t flags = 0;
@@ -294,9 +296,9 @@ void transport_respond(struct transport_incoming *pub, const struct transport_re
 }
 
 void transport_respond_begin(
-	struct transport_incoming *pub, const struct transport_response *res)
+	struct transport_incoming *asked, const struct transport_response *res)
 {
-	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+	struct incoming *in = CONTAINER_OF(asked, struct incoming, in);
 
 	in->left = res->length;
 	if (!in->gone) {
@@ -309,9 +311,9 @@ void transport_respond_begin(
 		incoming_free(in);
 }
 
-enum err transport_respond_write(struct transport_incoming *pub, struct str piece, bool *more)
+enum err transport_respond_write(struct transport_incoming *asked, struct str piece, bool *more)
 {
-	struct incoming *in = CONTAINER_OF(pub, struct incoming, in);
+	struct incoming *in = CONTAINER_OF(asked, struct incoming, in);
 
 	if (in->gone || piece.n > in->left)
 		return ERR_CANCELLED;
@@ -327,7 +329,7 @@ enum err transport_respond_write(struct transport_incoming *pub, struct str piec
 	return ERR_OK;
 }
 
-void transport_respond_abort(struct transport_incoming *pub)
+void transport_respond_abort(struct transport_incoming *asked)
 {
-	incoming_free(CONTAINER_OF(pub, struct incoming, in));
+	incoming_free(CONTAINER_OF(asked, struct incoming, in));
 }

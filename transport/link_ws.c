@@ -289,12 +289,17 @@ uint16_t link_ws_port(const struct link_ws *ws)
 
 void link_ws_free(struct link_ws *ws)
 {
+	struct ws_conn *c;
+
 	if (!ws)
 		return;
 	for (size_t i = 0; i < MAX_SOCKETS; i++)
 		listener_free(ws->listeners[i]);
-	while (ws->conns)
-		ws_conn_close(ws->conns);
+	while ((c = ws->conns) != NULL) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list */
+		conn_unlink(c);
+		ws_conn_close(c);
+	}
 	lws_vhost_destroy(ws->vhost);
 	free(ws);
 }

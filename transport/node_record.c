@@ -11,7 +11,7 @@
 #define LOCATORS_MAX 3
 #define DEPTH_MAX    64
 #define TLV_OWNER    1
-#define DAY_MS       (24 * 3600 * 1000ull)
+#define DAY_MS       86400000ull
 
 void node_record_encode(
 	const struct node_record *r, const unsigned char node_secret[64], struct buf *out)

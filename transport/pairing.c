@@ -181,6 +181,14 @@ void invites_forget(struct transport *t, const unsigned char identity[32])
 
 /* ---- making ---- */
 
+static void made(struct making *m, enum err err)
+{
+	m->done(m->arg, err, err ? STR("") : buf_str(&m->text),
+		err ? "the invite could not be kept" : NULL);
+	buf_deinit(&m->text);
+	free(m);
+}
+
 static void on_made(void *arg, enum err err)
 {
 	struct making *m = arg;
@@ -189,10 +197,7 @@ static void on_made(void *arg, enum err err)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	m->done(m->arg, err, err ? STR("") : buf_str(&m->text),
-		err ? "the invite could not be kept" : NULL);
-	buf_deinit(&m->text);
-	free(m);
+	made(m, err);
 }
 
 static bool copy_text(char *to, size_t size, struct str s)
@@ -321,9 +326,10 @@ static void pairing_free(struct pairing *pairing)
 	struct transport *t = pairing->t;
 	struct pairing **at = &t->pairings;
 
-	while (*at != pairing)
+	while (*at && *at != pairing)
 		at = &(*at)->next;
-	*at = pairing->next;
+	if (*at)
+		*at = pairing->next;
 	for (struct wlink *w = t->links; w; w = w->next) {
 		if (w->pairing == pairing)
 			w->pairing = NULL;
@@ -471,10 +477,16 @@ void pairings_peer_failed(struct peer *p, const char *why)
 
 void pairings_free(struct transport *t)
 {
-	while (t->makings) {
-		transport_not_waiting(t, t->makings);
-		on_made(t->makings, ERR_CANCELLED);
+	struct making *m;
+	struct pairing *p;
+
+	while ((m = t->makings) != NULL) {
+		transport_not_waiting(t, m);
+		t->makings = m->next;
+		made(m, ERR_CANCELLED);
 	}
-	while (t->pairings)
-		pairing_end(t->pairings, ERR_CANCELLED, "the node is closing");
+	while ((p = t->pairings) != NULL) {
+		t->pairings = p->next;
+		pairing_end(p, ERR_CANCELLED, "the node is closing");
+	}
 }

@@ -27,9 +27,9 @@
 #include <stdint.h>
 
 #define SESSION_STREAMS     64
-#define SESSION_WINDOW      (1024 * 1024)
-#define STREAM_WINDOW       (256 * 1024)
-#define STREAM_WINDOW_MAX   (8 * 1024 * 1024)
+#define SESSION_WINDOW      1048576
+#define STREAM_WINDOW       262144
+#define STREAM_WINDOW_MAX   8388608
 #define SESSION_ACK_MS      20
 #define SESSION_UNACKED_MAX 1024 /* packets under way */
 #define SESSION_DOC_MAX     6144 /* RECORD and IDDOC */

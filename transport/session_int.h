@@ -88,34 +88,33 @@ struct stream {
 struct session {
 	const struct session_ops *ops;
 	void *arg;
-	bool lower;
 	uint64_t now_ms;
-	bool busy; /* reading a packet: nothing is collected before its end */
 
 	struct stream *streams; /* in the order of service: the next one first */
 	uint64_t next_id, peer_next_id;
 	uint64_t opened_ours, allowed_ours; /* numbers of streams */
 	uint64_t opened_theirs, allowed_theirs, closed_theirs;
-	bool wants_stream;
 
 	uint64_t out_total, out_max; /* bytes over all streams */
 	uint64_t in_total, in_consumed, in_max, in_window;
-	bool max_data_pending, max_streams_pending;
 
 	struct buf record, iddoc;
-	bool record_pending, iddoc_pending;
 	uint64_t window_ms; /* when the peer was last told in_max */
 
 	/* Packets. */
 	uint64_t next_number, largest_acked;
-	bool any_acked;
 	struct sent *sent; /* ascending numbers */
 	size_t n_sent, cap_sent;
 	size_t live_sent; /* of these, not lost */
 	struct ranges seen;
-	unsigned unacked; /* packets of the peer that we owe an ACK */
 	uint64_t ack_due_ms;
-	bool ack_now;
+	unsigned unacked; /* packets of the peer that we owe an ACK */
+
+	bool lower;        /* ours is the lower node key */
+	bool busy;         /* reading a packet: nothing is collected before its end */
+	bool wants_stream; /* stream_open() gave NULL */
+	bool max_data_pending, max_streams_pending, record_pending, iddoc_pending;
+	bool any_acked, ack_now;
 };
 
 void session_wake(struct session *s);

@@ -264,7 +264,7 @@ static void tell_session_window(struct session *s)
 	if (s->in_max - s->in_consumed > s->in_window / 2)
 		return;
 	if (s->window_ms && s->now_ms - s->window_ms < QUICK_MS &&
-		s->in_window < 2 * STREAM_WINDOW_MAX)
+		s->in_window / 2 < STREAM_WINDOW_MAX)
 		s->in_window *= 2;
 	s->window_ms = s->now_ms ? s->now_ms : 1;
 	s->in_max = s->in_consumed + s->in_window;

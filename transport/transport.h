@@ -140,8 +140,8 @@ struct transport_incoming {
 	void *arg;
 };
 
-#define TRANSPORT_MAX_BODY     (16u * 1024 * 1024)
-#define TRANSPORT_WRITE_WINDOW (256u * 1024) /* queued pieces of one answer */
+#define TRANSPORT_MAX_BODY     16777216
+#define TRANSPORT_WRITE_WINDOW 262144 /* queued pieces of one answer */
 
 struct transport_handler {
 	void (*request)(void *arg, struct transport_incoming *in);
@@ -151,20 +151,20 @@ struct transport_handler {
 /* The one handler; before it is set every request gets 503. handler is copied. */
 void transport_serve(struct transport *t, const struct transport_handler *handler);
 
-/* Answers and ends. res->body is copied, res->length ignored. in is gone after this. */
-void transport_respond(struct transport_incoming *in, const struct transport_response *res);
+/* Answers and ends. res->body is copied, res->length ignored. asked is gone after this. */
+void transport_respond(struct transport_incoming *asked, const struct transport_response *res);
 
 /* Begins an answer whose body (res->length bytes, res->body ignored) follows in pieces. With a
  * length of 0 it is the whole answer, and in is gone after it. */
 void transport_respond_begin(
-	struct transport_incoming *in, const struct transport_response *res);
-/* Copies a piece; the one that completes res->length ends the answer: in is gone after it.
+	struct transport_incoming *asked, const struct transport_response *res);
+/* Copies a piece; the one that completes res->length ends the answer: asked is gone after it.
  * *more says whether to go on now or wait for on_writable. ERR_CANCELLED: nobody waits; stop
  * and call transport_respond_abort(). */
 enum err transport_respond_write(
-	struct transport_incoming *in, struct str piece, bool *more) MUST_CHECK;
-/* The rest can't be had: the peer's request fails. in is gone after this. */
-void transport_respond_abort(struct transport_incoming *in);
+	struct transport_incoming *asked, struct str piece, bool *more) MUST_CHECK;
+/* The rest can't be had: the peer's request fails. asked is gone after this. */
+void transport_respond_abort(struct transport_incoming *asked);
 
 /* ---- who is there ---- */
 

@@ -27,17 +27,18 @@
 #include "transport/session.h"
 #include "transport/transport.h"
 
-#define CONTACT_NODES     16
-#define PETNAME_MAX       128
-#define LINKS_MAX         1024
-#define CALLS_QUEUED_MAX  (4u * 1024 * 1024)  /* bytes that wait for one contact */
-#define INCOMING_BYTES    (64u * 1024 * 1024) /* of bodies, from everyone */
-#define REFUSE_AGAIN_MS   5000                /* a failed round's answer is good for so long */
-#define REDIAL_FIRST_MS   1000
-#define REDIAL_MAX_MS     300000
-#define STRIKES_MAX       10
-#define STRIKES_WINDOW_MS 600000
-#define LINK_RENEW_MS     (24ull * 3600 * 1000)
+#define CONTACT_NODES       16
+#define PETNAME_MAX         128
+#define LINKS_MAX           1024
+#define CALLS_QUEUED_MAX    4194304  /* bytes that wait for one contact */
+#define INCOMING_BYTES      67108864 /* of bodies, from everyone */
+#define REFUSE_AGAIN_MS     5000     /* a failed round's answer is good for so long */
+#define REDIAL_FIRST_MS     1000
+#define REDIAL_MAX_MS       300000
+#define STRIKES_MAX         10
+#define STRIKES_WINDOW_MS   600000
+#define LINK_RENEW_AGAIN_MS 3600000
+#define LINK_RENEW_MS       86400000
 
 struct peer;
 struct wlink;
@@ -215,6 +216,7 @@ bool blocked_addr(const struct transport *t, const struct gate_addr *a);
 /* ---- dial.c ---- */
 
 void dial_want(struct peer *p);     /* a link now, unless one is there or being made */
+void dial_renew(struct peer *p);    /* a younger link in place of the one that is there */
 void dial_later(struct peer *p);    /* after the back-off */
 void dial_all(struct transport *t); /* network changed: everything wanted, 250 ms apart */
 void dial_stop(struct peer *p);

@@ -339,7 +339,10 @@ static void on_up(struct link *l)
 	p->link = w;
 	p->backoff_ms = 0;
 	p->failed_ms = 0;
-	dial_stop(p);
+	if (w->dialled)
+		loop_timer_set(w->t->o.loop, p->redial, LINK_RENEW_MS);
+	else
+		dial_stop(p);
 	if (old)
 		wlink_close(old, BYE_REPLACED, "another link stays");
 	stop_other_dials(w);
