@@ -241,15 +241,15 @@ void node_close(struct node *n)
 		return;
 	serve_close(n); /* no new requests; those that wait are answered or dropped */
 	links_close(n);
+	free_services(n); /* what waited for them is answered ... */
 	if (n->store)
-		store_finish(n->store); /* answers that waited for the disk are given up */
-	serve_api_end(n);
-	free_services(n);
+		store_finish(n->store); /* ... and what waited for the disk is given up */
 	store_close(n->store);
 	links_free(n);
 	thumbnailer_free(n->thumbnailer);
 	inbox_close(n->inbox);
 	loop_uv_free(n->loop);
+	serve_api_end(n); /* no request is left */
 	identity_free(n->identity);
 	data_dir_unlock(n->lock);
 	free(n->token_path);
