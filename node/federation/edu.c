@@ -6,6 +6,7 @@
 #include "node/user/receipt.h"
 #include "node/user/typing.h"
 #include "node/user/users.h"
+#include "store/store.h"
 
 #define LOG_MODULE "federation"
 
@@ -119,7 +120,10 @@ enum err edu_receive(struct federation *f, struct str origin, const struct json 
 		return ERR_OK;
 	err = json_obj(edu, "content", &content, &why);
 	if (!err)
-		err = type->receive(f, origin, content, &why);
+		err = store_begin(f->o.store);
+	/* What one that turns out to be malformed wrote goes away again. */
+	if (!err)
+		err = store_end(f->o.store, type->receive(f, origin, content, &why));
 	if (err == ERR_LIMIT || err == ERR_IO || err == ERR_FULL || err == ERR_NOMEM ||
 		err == ERR_CORRUPT)
 		return err;

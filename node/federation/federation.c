@@ -74,4 +74,5 @@ void federation_status(const struct federation *f, struct federation_status *out
 	*out = (struct federation_status){ 0 };
 	sender_status(f->sender, out);
 	out->incoming = inbound_waiting(f->inbound);
+	out->transactions_in = f->transactions_in;
 }

@@ -17,6 +17,7 @@ struct federation {
 	struct inbound *inbound;
 	struct room_ops room_ops;
 	struct media_remote_ops media_ops;
+	uint64_t transactions_in;
 	bool running;
 };
 

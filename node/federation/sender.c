@@ -3,20 +3,15 @@
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
-#include "node/base/limits.h"
-#include "node/base/map.h"
 #include "node/core/id.h"
 #include "node/federation/remote.h"
+#include "node/federation/sender_parts.h"
 #include "node/federation/uri.h"
-#include "node/json/json.h"
 #include "store/event.h"
 #include "store/membership.h"
-#include "store/outbox.h"
-#include "store/store.h"
 
 #define LOG_MODULE "outbox"
 
-#define SCAN_EVENTS     500    /* of ours looked at in one go */
 #define TRANSACTION_MS  120000 /* the other side may fetch what it misses first */
 #define BACK_OFF_MS     10000
 #define BACK_OFF_MAX_MS (INT64_C(3600) * 1000)
@@ -24,76 +19,9 @@
 #define NOW_MS          20000
 #define WRITE_AFTER_MS  30000 /* positions reached are written after this, or with EDUs */
 #define START_AFTER_MS  1000
-
-struct now_edu {
-	struct now_edu *next;
-	struct str key;
-	struct str json; /* behind the struct, as key */
-	uint64_t until_ms;
-};
-
-/* The transaction on its way. */
-struct flight {
-	int64_t pdu_pos; /* what the destination has when it is acknowledged */
-	int64_t edu_pos; /* 0: none */
-	uint64_t sequence;
-	bool more; /* there is more behind it */
-};
-
-struct destination {
-	struct sender *s;
-	char *name; /* owned; the map's key */
-	int64_t pos;
-	bool waiting; /* something may be there to send */
-	bool flying;
-	bool dirty; /* pos, or the back-off, is not written yet */
-	struct flight flight;
-	uint64_t retry_at_ms; /* monotonic; 0: none */
-	int64_t interval_ms;
-	struct now_edu *now;
-	size_t n_now;
-	struct destination *next_ready;
-	bool ready;
-};
-
-struct sender {
-	struct federation *f;
-	struct map destinations; /* struct destination, owned */
-	struct destination *first_ready, **last_ready;
-	struct loop_deferred deferred;
-	struct loop_timer *retry_timer;
-	struct loop_timer *write_timer;
-	struct loop_timer *start_timer;
-	struct store_listener feed;
-	struct transport_listener peers;
-	struct outbox_now now;
-	struct log_limit failed;
-	uint64_t transactions;
-	bool running;
-	bool writing; /* write_timer runs */
-};
-
-static struct str name_of(const struct destination *d)
-{
-	return str_of(d->name);
-}
-
-static uint64_t mono(const struct sender *s)
-{
-	return loop_now_ms(s->f->o.loop);
-}
-
-static void drop_now(struct destination *d)
-{
-	struct now_edu *next;
-
-	for (struct now_edu *e = d->now; e; e = next) {
-		next = e->next;
-		free(e);
-	}
-	d->now = NULL;
-	d->n_now = 0;
-}
+#define DIALS_MAX       16 /* transactions on their way to those who aren't connected */
+#define DIAL_AGAIN_MS   5000
+#define SENDS_A_TURN    16
 
 static struct destination *find(struct sender *s, struct str name)
 {
@@ -235,7 +163,7 @@ static void peer_down(void *arg, struct str name)
 	struct destination *d = find(s, name);
 
 	if (d && !d->flying)
-		drop_now(d);
+		sender_drop_now(d);
 }
 
 /* ---- what was reached is written now and then ---- */
@@ -284,107 +212,7 @@ static void dirty(struct destination *d)
 	d->s->writing = true;
 }
 
-/* ---- making a transaction ---- */
-
-struct making {
-	struct destination *d;
-	struct arena *a;
-	struct jw w;
-	unsigned seen;
-	unsigned n_pdus;
-	unsigned n_edus;
-	int64_t pos;        /* all up to here was looked at */
-	int64_t last_pdu;   /* 0: none */
-	struct str room_id; /* of the event before, and since when the destination is in it */
-	int64_t since;
-};
-
-/* Is this event of ours for that server? It is if one of its users was in the room then; and if
- * it is about one of its users, who may just have been shown the door. */
-static bool concerns(struct making *m, const struct store_event *e)
-{
-	struct store *st = m->d->s->f->o.store;
-	struct str name = name_of(m->d);
-
-	if (str_eq(id_server_of(e->sender), name))
-		return false;
-	if (!str_eq(m->room_id, e->room_id)) {
-		m->room_id = e->room_id;
-		if (outbox_joined_since(st, e->room_id, name, &m->since))
-			m->since = INT64_MAX;
-	}
-	if (m->since <= e->pos)
-		return true;
-	return m->since == INT64_MAX && str_eq(e->type, STR("m.room.member")) &&
-		str_eq(id_server_of(e->state_key), name);
-}
-
-static bool take_event(void *arg, const struct store_event *e)
-{
-	struct making *m = arg;
-
-	m->seen++;
-	if (concerns(m, e)) {
-		if (m->n_pdus == LIMIT_TXN_PDUS)
-			return false;
-		jw_raw(&m->w, e->json);
-		m->n_pdus++;
-		m->last_pdu = e->pos;
-	}
-	m->pos = e->pos;
-	return true;
-}
-
-static enum err put_pdus(struct making *m, bool *more)
-{
-	struct store *st = m->d->s->f->o.store;
-	int64_t to = store_durable_pos(st);
-	enum err err = ERR_OK;
-
-	m->pos = m->d->pos;
-	jw_key(&m->w, "pdus");
-	jw_arr(&m->w);
-	if (m->pos < to)
-		err = store_event_local_range(st, m->a, m->pos, to, SCAN_EVENTS, take_event, m);
-	jw_end(&m->w);
-	*more = m->seen >= SCAN_EVENTS || m->n_pdus == LIMIT_TXN_PDUS;
-	if (!*more && m->pos < to)
-		m->pos = to;
-	return err;
-}
-
-static enum err put_edus(struct making *m, int64_t *edu_pos, bool *more)
-{
-	struct destination *d = m->d;
-	const struct outbox_waiting *edus;
-	struct sender *s = d->s;
-	uint64_t now = mono(s);
-	size_t n;
-	enum err err = outbox_edus(s->f->o.store, m->a, name_of(d),
-		clock_wall_ms(s->f->o.clock), LIMIT_TXN_EDUS, &edus, &n);
-
-	if (err)
-		return err;
-	jw_key(&m->w, "edus");
-	jw_arr(&m->w);
-	for (size_t i = 0; i < n; i++) {
-		if (edus[i].pos > store_durable_pos(s->f->o.store))
-			break;
-		jw_raw(&m->w, edus[i].json);
-		m->n_edus++;
-		*edu_pos = edus[i].pos;
-	}
-	*more = *more || m->n_edus == LIMIT_TXN_EDUS;
-	for (struct now_edu *e = d->now; e && m->n_edus < LIMIT_TXN_EDUS; e = e->next) {
-		if (e->until_ms < now)
-			continue;
-		jw_raw(&m->w, e->json);
-		m->n_edus++;
-	}
-	drop_now(d);
-	jw_end(&m->w);
-	return ERR_OK;
-}
+/* ---- sending ---- */
 
 static void done(void *arg, const struct remote_answer *answer);
 
@@ -404,6 +232,10 @@ static void send(struct destination *d, const struct making *m, const struct buf
 			  (unsigned long long)s->transactions);
 	uri_put_path(&path, "/_matrix/federation/v1/send/%s", &txn_id, 1);
 	d->flying = true;
+	d->flight.dial = !transport_connected(s->f->o.transport, name_of(d));
+	d->flight.pdus = m->n_pdus > 0;
+	d->flight.edus = m->n_edus > 0;
+	s->dials += d->flight.dial;
 	s->transactions++;
 	remote_ask(s->f,
 		&(struct remote_question){ .server = name_of(d),
@@ -417,36 +249,12 @@ static void send(struct destination *d, const struct making *m, const struct buf
 			.arg = d });
 }
 
-/* ERR_NOT_FOUND: nothing waits. */
-static enum err make(struct making *m, struct buf *body)
-{
-	struct destination *d = m->d;
-	struct sender *s = d->s;
-	enum err err;
-
-	d->flight = (struct flight){ 0 };
-	m->w = jw_to(body);
-	jw_obj(&m->w);
-	jw_kv_str(&m->w, "origin", s->f->o.server_name);
-	jw_kv_int(&m->w, "origin_server_ts", clock_wall_ms(s->f->o.clock));
-	err = put_pdus(m, &d->flight.more);
-	if (!err)
-		err = put_edus(m, &d->flight.edu_pos, &d->flight.more);
-	jw_end(&m->w);
-	if (err)
-		return err;
-	d->flight.pdu_pos = m->pos;
-	d->flight.sequence =
-		(uint64_t)(m->last_pdu > d->flight.edu_pos ? m->last_pdu : d->flight.edu_pos);
-	return m->n_pdus || m->n_edus ? ERR_OK : ERR_NOT_FOUND;
-}
-
 static void send_next(struct destination *d)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	CLEANUP(buf_deinit) struct buf body = { 0 };
 	struct making m = { .d = d, .a = a };
-	enum err err = make(&m, &body);
+	enum err err = sender_make(&m, &body);
 
 	d->waiting = false;
 	if (!err) {
@@ -467,21 +275,57 @@ static void send_next(struct destination *d)
 		wake(d);
 }
 
-static void send_ready(struct loop_deferred *deferred)
+static struct destination *take_ready(struct sender *s)
 {
-	struct sender *s = CONTAINER_OF(deferred, struct sender, deferred);
 	struct destination *d = s->first_ready;
 
 	if (!d)
-		return;
+		return NULL;
 	s->first_ready = d->next_ready;
 	if (!s->first_ready)
 		s->last_ready = &s->first_ready;
 	d->ready = false;
-	if (s->running && !d->flying)
-		send_next(d);
+	return d;
+}
+
+/* Many that aren't there are tried a few at a time; retry() comes back to the others. */
+static bool may_dial(struct destination *d)
+{
+	struct sender *s = d->s;
+
+	if (s->dials < DIALS_MAX || transport_connected(s->f->o.transport, name_of(d)))
+		return true;
+	d->retry_at_ms = mono(s) + DIAL_AGAIN_MS;
+	return false;
+}
+
+static void send_some(struct sender *s)
+{
+	struct destination *d = NULL;
+	bool put_off = false;
+
+	for (int i = 0; i < SENDS_A_TURN && s->running && (d = take_ready(s)); i++) {
+		if (d->flying)
+			continue;
+		if (may_dial(d))
+			send_next(d);
+		else
+			put_off = true;
+	}
+	if (put_off)
+		set_retry_timer(s);
 	if (s->first_ready)
-		loop_defer(s->f->o.loop, &s->deferred);
+		loop_timer_set(s->f->o.loop, s->turn_timer, 0);
+}
+
+static void send_ready(struct loop_deferred *deferred)
+{
+	send_some(CONTAINER_OF(deferred, struct sender, deferred));
+}
+
+static void send_rest(void *arg)
+{
+	send_some(arg);
 }
 
 /* ---- answers ---- */
@@ -543,6 +387,7 @@ static void done(void *arg, const struct remote_answer *answer)
 	struct sender *s = d->s;
 
 	d->flying = false;
+	s->dials -= d->flight.dial;
 	if (answer->err == ERR_CANCELLED || !s->running) {
 		d->waiting = true;
 		return;
@@ -551,6 +396,7 @@ static void done(void *arg, const struct remote_answer *answer)
 		if (log_limit(&s->failed, mono(s)))
 			log_info(s->f->o.log, "not delivered to=%s: %s (%u more like it)",
 				d->name, answer->why.text, s->failed.dropped);
+		d->hold_edus = answer->err == ERR_LIMIT && d->flight.pdus && d->flight.edus;
 		back_off(d, answer->retry_after_ms);
 		d->waiting = true;
 		set_retry_timer(s);
@@ -669,6 +515,7 @@ struct sender *sender_new(struct federation *f)
 	map_init(&s->destinations);
 	s->last_ready = &s->first_ready;
 	s->deferred.fn = send_ready;
+	s->turn_timer = loop_timer_new(f->o.loop, send_rest, s);
 	s->retry_timer = loop_timer_new(f->o.loop, retry, s);
 	s->write_timer = loop_timer_new(f->o.loop, write_all, s);
 	s->start_timer = loop_timer_new(f->o.loop, look_at_all, s);
@@ -698,6 +545,7 @@ void sender_stop(struct sender *s)
 	transport_unlisten(s->f->o.transport, &s->peers);
 	store_unlisten(s->f->o.store, &s->feed);
 	loop_undefer(s->f->o.loop, &s->deferred);
+	loop_timer_stop(s->f->o.loop, s->turn_timer);
 	loop_timer_stop(s->f->o.loop, s->retry_timer);
 	loop_timer_stop(s->f->o.loop, s->start_timer);
 	write_all(s);
@@ -712,11 +560,12 @@ void sender_free(struct sender *s)
 		return;
 	sender_stop(s);
 	while ((d = map_next(&s->destinations, &at))) {
-		drop_now(d);
+		sender_drop_now(d);
 		free(d->name);
 		free(d);
 	}
 	map_deinit(&s->destinations);
+	loop_timer_free(s->f->o.loop, s->turn_timer);
 	loop_timer_free(s->f->o.loop, s->retry_timer);
 	loop_timer_free(s->f->o.loop, s->write_timer);
 	loop_timer_free(s->f->o.loop, s->start_timer);

@@ -213,6 +213,7 @@ enum err answer_transaction(struct inbound_request *r)
 	size_t n = 0;
 	enum err err;
 
+	r->f->transactions_in++;
 	t->r = r;
 	t->received = (struct outbox_received){ .sequence = r->sequence, .txn_id = r->args[0] };
 	err = read_lists(r, &pdus, &edus, &n);

@@ -1,0 +1,136 @@
+#include "node/federation/sender_parts.h"
+
+#include <stdlib.h>
+
+#include "node/base/limits.h"
+#include "node/core/id.h"
+#include "store/event.h"
+
+#define SCAN_EVENTS 500 /* of ours looked at in one go */
+
+void sender_drop_now(struct destination *d)
+{
+	struct now_edu *next;
+
+	for (struct now_edu *e = d->now; e; e = next) {
+		next = e->next;
+		free(e);
+	}
+	d->now = NULL;
+	d->n_now = 0;
+}
+
+/* Is this event of ours for that server? It is if one of its users was in the room then; and if
+ * it is about one of its users, who may just have been shown the door. */
+static bool concerns(struct making *m, const struct store_event *e)
+{
+	struct store *st = m->d->s->f->o.store;
+	struct str name = name_of(m->d);
+
+	if (str_eq(id_server_of(e->sender), name))
+		return false;
+	if (!str_eq(m->room_id, e->room_id)) {
+		m->room_id = e->room_id;
+		if (outbox_joined_since(st, e->room_id, name, &m->since))
+			m->since = INT64_MAX;
+	}
+	if (m->since <= e->pos)
+		return true;
+	return m->since == INT64_MAX && str_eq(e->type, STR("m.room.member")) &&
+		str_eq(id_server_of(e->state_key), name);
+}
+
+static bool take_event(void *arg, const struct store_event *e)
+{
+	struct making *m = arg;
+
+	m->seen++;
+	if (concerns(m, e)) {
+		if (m->n_pdus == LIMIT_TXN_PDUS)
+			return false;
+		jw_raw(&m->w, e->json);
+		m->n_pdus++;
+		m->last_pdu = e->pos;
+	}
+	m->pos = e->pos;
+	return true;
+}
+
+static enum err put_pdus(struct making *m, bool *more)
+{
+	struct store *st = m->d->s->f->o.store;
+	int64_t to = store_durable_pos(st);
+	enum err err = ERR_OK;
+
+	m->pos = m->d->pos;
+	jw_key(&m->w, "pdus");
+	jw_arr(&m->w);
+	if (m->pos < to)
+		err = store_event_local_range(st, m->a, m->pos, to, SCAN_EVENTS, take_event, m);
+	jw_end(&m->w);
+	*more = m->seen >= SCAN_EVENTS || m->n_pdus == LIMIT_TXN_PDUS;
+	if (!*more && m->pos < to)
+		m->pos = to;
+	return err;
+}
+
+static enum err put_edus(struct making *m, int64_t *edu_pos, bool *more)
+{
+	struct destination *d = m->d;
+	const struct outbox_waiting *edus;
+	struct sender *s = d->s;
+	uint64_t now = mono(s);
+	size_t n;
+	enum err err = outbox_edus(s->f->o.store, m->a, name_of(d),
+		clock_wall_ms(s->f->o.clock), LIMIT_TXN_EDUS, &edus, &n);
+
+	if (err)
+		return err;
+	jw_key(&m->w, "edus");
+	jw_arr(&m->w);
+	if (d->hold_edus && m->n_pdus) {
+		*more = *more || n > 0;
+		n = 0;
+	}
+	d->hold_edus = false;
+	for (size_t i = 0; i < n; i++) {
+		if (edus[i].pos > store_durable_pos(s->f->o.store))
+			break;
+		jw_raw(&m->w, edus[i].json);
+		m->n_edus++;
+		*edu_pos = edus[i].pos;
+	}
+	*more = *more || m->n_edus == LIMIT_TXN_EDUS;
+	for (struct now_edu *e = d->now; e && m->n_edus < LIMIT_TXN_EDUS; e = e->next) {
+		if (e->until_ms < now)
+			continue;
+		jw_raw(&m->w, e->json);
+		m->n_edus++;
+	}
+	sender_drop_now(d);
+	jw_end(&m->w);
+	return ERR_OK;
+}
+
+enum err sender_make(struct making *m, struct buf *body)
+{
+	struct destination *d = m->d;
+	struct sender *s = d->s;
+	enum err err;
+
+	d->flight = (struct flight){ 0 };
+	m->w = jw_to(body);
+	jw_obj(&m->w);
+	jw_kv_str(&m->w, "origin", s->f->o.server_name);
+	jw_kv_int(&m->w, "origin_server_ts", clock_wall_ms(s->f->o.clock));
+	err = put_pdus(m, &d->flight.more);
+	if (!err)
+		err = put_edus(m, &d->flight.edu_pos, &d->flight.more);
+	jw_end(&m->w);
+	if (err)
+		return err;
+	d->flight.pdu_pos = m->pos;
+	d->flight.sequence =
+		(uint64_t)(m->last_pdu > d->flight.edu_pos ? m->last_pdu : d->flight.edu_pos);
+	return m->n_pdus || m->n_edus ? ERR_OK : ERR_NOT_FOUND;
+}
