@@ -109,7 +109,9 @@ static struct loop_timer *uv_timer_make(struct loop *loop, void (*fn)(void *arg)
 
 static void uv_timer_set(struct loop_timer *t, uint64_t delay_ms)
 {
-	uv_timer_start(&t->uv, on_timer, delay_ms, 0);
+	/* libuv runs timers until none is due: one that sets itself anew with 0 would never let
+	 * anything else run. */
+	uv_timer_start(&t->uv, on_timer, delay_ms ? delay_ms : 1, 0);
 }
 
 static void uv_timer_cancel(struct loop_timer *t)

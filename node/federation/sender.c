@@ -90,7 +90,8 @@ static void set_retry_timer(struct sender *s)
 	size_t at = 0;
 
 	while ((d = map_next(&s->destinations, &at)))
-		if (d->waiting && !d->flying && d->retry_at_ms && d->retry_at_ms < first)
+		if (d->waiting && !d->flying && !d->ready && d->retry_at_ms &&
+			d->retry_at_ms < first)
 			first = d->retry_at_ms;
 	if (first == UINT64_MAX)
 		loop_timer_stop(s->f->o.loop, s->retry_timer);

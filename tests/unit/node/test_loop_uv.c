@@ -137,6 +137,24 @@ static void work_done(struct loop_work *work)
 	loop_defer(w->loop, &w->b);
 }
 
+static void on_greedy_timer(void *arg)
+{
+	struct world *w = arg;
+	loop_timer_set(w->loop, w->timer, 0);
+	loop_defer(w->loop, &w->b);
+}
+
+static void a_timer_that_sets_itself_to_now_lets_others_run(void **state)
+{
+	struct world *w = *state;
+	prepare(w);
+	w->timer = loop_timer_new(w->loop, on_greedy_timer, w);
+	loop_timer_set(w->loop, w->timer, 0);
+	while (!strchr(w->said, 'b'))
+		loop_uv_run_once(w->uv, false);
+	loop_timer_stop(w->loop, w->timer);
+}
+
 static void work_comes_back_to_the_loop(void **state)
 {
 	struct world *w = *state;
@@ -196,6 +214,8 @@ int main(void)
 			what_a_timer_defers_runs_before_the_loop_sleeps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_timer_fires_once_for_each_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_timer_that_sets_itself_to_now_lets_others_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(work_comes_back_to_the_loop, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_idle_loop_turns_only_for_its_events, set_up, tear_down),
