@@ -3,13 +3,14 @@
 
 #include "transport/transport_int.h"
 
-#define BULK_FROM 65536 /* answers longer than this wait for the interactive ones */
+#define STALLED_MS 60000 /* without a byte of a request that isn't whole */
+#define BULK_FROM  65536 /* answers longer than this wait for the interactive ones */
 
 /*
  *   READING --whole request--> ASKED --transport_respond()--> gone
  *      |                         \--transport_respond_begin()--> ANSWERING --last byte--> gone
- *      +--reset, lost--> gone    (reset or lost while ASKED or ANSWERING: `gone` is set, and it
- *                                 stays until the handler has answered)
+ *      +--reset, lost, stalled--> gone    (reset or lost while ASKED or ANSWERING: `gone` is
+ * set, and it stays until the handler has answered)
  */
 struct incoming {
 	struct transport_incoming in; /* first: what the handler holds */
@@ -19,7 +20,8 @@ struct incoming {
 	struct stream *stream; /* NULL when gone */
 	char origin[IDENTITY_NAME_LEN + 1];
 	unsigned char node[32];
-	bool zstd; /* the peer understands it */
+	struct loop_timer *patience; /* while it is read */
+	bool zstd;                   /* the peer understands it */
 
 	struct buf head;
 	bool has_head;
@@ -33,12 +35,19 @@ struct incoming {
 	uint64_t left; /* of the announced answer */
 };
 
+static void stop_waiting(struct incoming *in)
+{
+	loop_timer_free(in->t->o.loop, in->patience);
+	in->patience = NULL;
+}
+
 static void incoming_unlink(struct incoming *in)
 {
 	struct incoming **at;
 
 	if (!in->t)
 		return;
+	stop_waiting(in);
 	at = &in->t->incoming;
 	while (*at != in)
 		at = &(*at)->next;
@@ -58,6 +67,11 @@ static void incoming_free(struct incoming *in)
 	free(in);
 }
 
+static void on_stalled(void *arg)
+{
+	incoming_free(arg);
+}
+
 void incoming_opened(struct peer *p, struct stream *st)
 {
 	struct transport *t = p->contact->t;
@@ -69,6 +83,8 @@ void incoming_opened(struct peer *p, struct stream *st)
 	memcpy(in->origin, p->contact->name, sizeof(in->origin));
 	memcpy(in->node, p->node, sizeof(in->node));
 	in->zstd = link_peer(p->link->link)->capabilities & CAP_ZSTD;
+	in->patience = loop_timer_new(t->o.loop, on_stalled, in);
+	loop_timer_set(t->o.loop, in->patience, STALLED_MS);
 	in->next = t->incoming;
 	t->incoming = in;
 	stream_set_arg(st, in);
@@ -79,6 +95,7 @@ static void refuse(struct incoming *in, unsigned status, const char *json)
 {
 	const struct transport_response res = { .status = status, .body = str_of(json) };
 
+	stop_waiting(in);
 	in->whole = true;
 	transport_respond(&in->in, &res);
 }
@@ -87,6 +104,7 @@ static void ask(struct incoming *in)
 {
 	struct transport *t = in->t;
 
+	stop_waiting(in);
 	in->whole = true;
 	in->in.origin = str_of(in->origin);
 	in->in.origin_node = in->node;
@@ -99,6 +117,38 @@ static void ask(struct incoming *in)
 		return;
 	}
 	t->handler.request(t->handler.arg, &in->in);
+}
+
+/* What all requests of one device hold that aren't answered yet. */
+static size_t held_for(const struct incoming *asking)
+{
+	size_t n = 0;
+
+	for (const struct incoming *in = asking->t->incoming; in; in = in->next) {
+		if (memcmp(in->node, asking->node, sizeof(in->node)) == 0)
+			n += in->counted;
+	}
+	return n;
+}
+
+/* What a request of that device may still bring. */
+static size_t budget_left(const struct incoming *in)
+{
+	size_t held = held_for(in), all = in->t->incoming_bytes;
+	size_t own = held < TRANSPORT_MAX_BODY ? TRANSPORT_MAX_BODY - held : 0;
+	size_t rest = all < INCOMING_BYTES ? INCOMING_BYTES - all : 0;
+
+	return own < rest ? own : rest;
+}
+
+static void refuse_busy(struct incoming *in)
+{
+	refuse(in, 429, "{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"Too many requests\"}");
+}
+
+static void refuse_large(struct incoming *in)
+{
+	refuse(in, 413, "{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request is too large\"}");
 }
 
 /* False: it is answered or gone. */
@@ -120,13 +170,11 @@ static bool take_head(struct incoming *in, struct str *bytes)
 		return false;
 	}
 	if (in->request.length > TRANSPORT_MAX_BODY) {
-		refuse(in, 413,
-			"{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request is too large\"}");
+		refuse_large(in);
 		return false;
 	}
-	if (t->incoming_bytes + in->request.length > INCOMING_BYTES) {
-		refuse(in, 429,
-			"{\"errcode\":\"M_LIMIT_EXCEEDED\",\"error\":\"Too many requests\"}");
+	if (in->request.length > budget_left(in)) {
+		refuse_busy(in);
 		return false;
 	}
 	in->has_head = true;
@@ -138,30 +186,43 @@ static bool take_head(struct incoming *in, struct str *bytes)
 	return true;
 }
 
-static void finish(struct incoming *in)
+/* A packed body counts as what it unpacks to: a few kilobytes can hold megabytes. False:
+ * refused. */
+static bool unpack(struct incoming *in)
 {
 	struct buf plain = { 0 };
-	enum err err = ERR_OK;
+	size_t left = budget_left(in);
+	enum err err = request_decompress(buf_str(&in->body), left, &plain);
 
+	if (err) {
+		buf_deinit(&plain);
+		if (err == ERR_TOO_LARGE && left < TRANSPORT_MAX_BODY)
+			refuse_busy(in);
+		else if (err == ERR_TOO_LARGE)
+			refuse_large(in);
+		else
+			refuse(in, 400,
+				"{\"errcode\":\"M_NOT_JSON\",\"error\":\"The request can't be "
+				"unpacked\"}");
+		return false;
+	}
+	buf_deinit(&in->body);
+	in->body = plain;
+	in->counted += plain.n;
+	in->t->incoming_bytes += plain.n;
+	return true;
+}
+
+static void finish(struct incoming *in)
+{
 	if (!in->has_head || in->body.n != in->request.length) {
 		peer_strike(in->peer, 1, "a cut request");
 		incoming_free(in);
 		return;
 	}
 	buf_deinit(&in->head);
-	if (in->request.flags & REQUEST_ZSTD)
-		err = request_decompress(buf_str(&in->body), TRANSPORT_MAX_BODY, &plain);
-	if (err) {
-		buf_deinit(&plain);
-		refuse(in, err == ERR_TOO_LARGE ? 413 : 400,
-			"{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request can't be "
-			"unpacked\"}");
+	if (in->request.flags & REQUEST_ZSTD && !unpack(in))
 		return;
-	}
-	if (in->request.flags & REQUEST_ZSTD) {
-		buf_deinit(&in->body);
-		in->body = plain;
-	}
 	ask(in);
 }
 
@@ -180,6 +241,7 @@ void incoming_data(struct incoming *in, struct str bytes, bool fin)
 	}
 	buf_put_str(&in->body, bytes);
 	stream_consumed(in->stream, all);
+	loop_timer_set(in->t->o.loop, in->patience, STALLED_MS);
 	if (fin)
 		finish(in);
 }

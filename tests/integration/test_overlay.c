@@ -497,6 +497,57 @@ static void without_a_handler_the_answer_is_503(void **state)
 	assert_int_equal(a.status, 503);
 }
 
+struct hoard {
+	struct transport_incoming *in[8];
+	unsigned n;
+};
+
+static void keep_all(void *arg, struct transport_incoming *in)
+{
+	struct hoard *h = arg;
+
+	assert_true(h->n < ARRAY_LEN(h->in));
+	h->in[h->n++] = in;
+}
+
+static void one_peer_has_one_budget(void **state)
+{
+	struct rig *r = *state;
+	struct hoard hoard = { 0 };
+	const struct transport_handler h = { keep_all, &hoard };
+	const struct transport_response ok = { .status = 200 };
+	static struct answer answers[6];
+	unsigned left = 6, refused = 0;
+	const size_t n = 3 * 1024 * 1024;
+	char *body = malloc(n);
+
+	overlay_pair(&r->a, &r->b);
+	transport_serve(r->b.transport, &h);
+	for (size_t i = 0; i < n; i++)
+		body[i] = (char)(i * 2654435761u >> 24);
+	for (unsigned i = 0; i < 6; i++) {
+		struct transport_request rq =
+			request_to(&r->b, "/_matrix/x", (struct str){ body, n }, &answers[i]);
+
+		answers[i].total = &left;
+		transport_request(r->a.transport, &rq);
+		overlay_run_for(r->loop, 1);
+	}
+	for (unsigned i = 0; i < 400 && left == 6; i++)
+		overlay_run_for(r->loop, 50);
+	assert_int_equal(left, 5);
+	assert_int_equal(hoard.n, 5);
+	for (unsigned i = 0; i < hoard.n; i++)
+		transport_respond(hoard.in[i], &ok);
+	for (unsigned i = 0; i < 400 && left > 0; i++)
+		overlay_run_for(r->loop, 50);
+	for (unsigned i = 0; i < 6; i++)
+		refused += answers[i].status == 429;
+	assert_int_equal(left, 0);
+	assert_int_equal(refused, 1);
+	free(body);
+}
+
 /* ---- invites ---- */
 
 struct invited {
@@ -683,6 +734,7 @@ int main(void)
 		ON_RIG(who_can_not_be_asked_is_told_at_once),
 		ON_RIG(a_lost_node_ends_what_was_asked_of_it),
 		ON_RIG(without_a_handler_the_answer_is_503),
+		ON_RIG(one_peer_has_one_budget),
 		ON_RIG(an_invite_is_good_once),
 		ON_RIG(bad_invites_are_explained),
 		ON_RIG(an_invite_or_pairing_that_is_not_durable_is_none),
