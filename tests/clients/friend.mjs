@@ -54,7 +54,7 @@ export class Friend {
         this.client = sdk.createClient({
             baseUrl, logger,
             userId: account.user_id, deviceId: account.device_id, accessToken: account.access_token,
-            verificationMethods: ["m.sas.v1"],
+            verificationMethods: ["m.sas.v1"], localTimeoutMs: 60000,
         });
     }
 
