@@ -20,8 +20,22 @@ void sender_drop_now(struct destination *d)
 	d->n_now = 0;
 }
 
-/* Is this event of ours for that server? It is if one of its users was in the room then; and if
- * it is about one of its users, who may just have been shown the door. */
+/* One of the server's users was shown the door. (Invites go another way.) */
+static bool shows_the_door(const struct store_event *e, struct str server)
+{
+	CLEANUP(json_freep) struct json *event = NULL;
+	struct str membership = { 0 };
+
+	if (!str_eq(e->type, STR("m.room.member")) ||
+		!str_eq(id_server_of(e->state_key), server) ||
+		json_parse(e->json, &json_limits_peer, &event, NULL))
+		return false;
+	(void)json_as_str(json_get(json_get(event, "content"), "membership"), &membership);
+	return str_eq(membership, STR("leave")) || str_eq(membership, STR("ban"));
+}
+
+/* Is this event of ours for that server? It is if one of its users was in the room then, or was
+ * just put out of it. */
 static bool concerns(struct making *m, const struct store_event *e)
 {
 	struct store *st = m->d->s->f->o.store;
@@ -36,8 +50,7 @@ static bool concerns(struct making *m, const struct store_event *e)
 	}
 	if (m->since <= e->pos)
 		return true;
-	return m->since == INT64_MAX && str_eq(e->type, STR("m.room.member")) &&
-		str_eq(id_server_of(e->state_key), name);
+	return m->since == INT64_MAX && shows_the_door(e, name);
 }
 
 static bool take_event(void *arg, const struct store_event *e)
