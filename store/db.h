@@ -46,6 +46,7 @@
 	X(DEVICE_LIST, device_list) \
 	X(EVENT, event) \
 	X(EVENT_READ, event_read) \
+	X(INVITE, invite) \
 	X(MEDIA, media) \
 	X(MEMBERSHIP, membership) \
 	X(NAME, name) \

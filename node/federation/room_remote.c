@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "node/core/id.h"
 #include "node/federation/keyring.h"
 #include "node/federation/remote.h"
 #include "node/federation/uri.h"
@@ -197,6 +198,13 @@ static void verify(void *arg, struct room_verify *v)
 	keyring_verify(f->keyring, v);
 }
 
+/* A kith name is somebody's device: it comes back, and says so (sender.c). */
+static bool returns(void *arg, struct str server)
+{
+	(void)arg;
+	return id_kith_name(server, NULL);
+}
+
 void room_remote_fill(struct federation *f, struct room_ops *ops)
 {
 	*ops = (struct room_ops){ .make_join = make_join,
@@ -214,5 +222,6 @@ void room_remote_fill(struct federation *f, struct room_ops *ops)
 		.event_auth = event_auth,
 		.directory = directory,
 		.verify = verify,
+		.returns = returns,
 		.arg = f };
 }

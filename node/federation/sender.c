@@ -7,6 +7,7 @@
 #include "node/federation/remote.h"
 #include "node/federation/sender_parts.h"
 #include "node/federation/uri.h"
+#include "node/room/rooms.h"
 #include "store/event.h"
 #include "store/membership.h"
 
@@ -156,6 +157,7 @@ static void peer_up(void *arg, struct str name)
 		return;
 	sender_peer_seen(s, name);
 	wake(d);
+	rooms_server_up(s->f->o.rooms, name);
 }
 
 static void peer_down(void *arg, struct str name)

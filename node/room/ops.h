@@ -16,6 +16,7 @@
 #include "node/base/err.h"
 #include "node/base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -90,6 +91,11 @@ struct room_ops {
 	void (*directory)(void *arg, struct room_call *c, struct str alias);
 
 	void (*verify)(void *arg, struct room_verify *v);
+
+	/* May this server be told later of what it can't be told now? A friend's device that is
+	 * off, yes; a name that nobody may ever answer to, no. NULL: none may. Answers at once.
+	 */
+	bool (*returns)(void *arg, struct str server);
 	void *arg;
 };
 

@@ -63,6 +63,10 @@ enum err rooms_servers(struct rooms *r, struct str room_id,
  * unknown room. */
 bool rooms_server_allowed(struct rooms *r, struct str room_id, struct str server);
 
+/* A server can be reached (again): it is told of the invites that it could not be told of. For
+ * federation; harmless to call too often. */
+void rooms_server_up(struct rooms *r, struct str server);
+
 /*
  * What users ask of rooms (node/user/remote.h); arg is the struct rooms. A changed name or
  * picture becomes a new m.room.member in each joined room, rooms that refuse are skipped; who

@@ -374,6 +374,12 @@ static void invite(void *arg, struct room_call *call, struct str room_id, struct
 
 	if (!by)
 		return;
+	if (by->refuses) {
+		struct buf none = { 0 };
+
+		answer(s, by, call, "invite", ERR_FORBIDDEN, &none, NULL);
+		return;
+	}
 	body = rig_json(s->rig, json);
 	f = NEW(struct inviting);
 	f->s = s;
@@ -431,6 +437,13 @@ static void verify(void *arg, struct room_verify *v)
 	loop_defer(f->s->rig->loop, &f->deferred);
 }
 
+static bool returns(void *arg, struct str server)
+{
+	struct rig_server *s = arg;
+
+	return server_named(s->rig, server) && s->rig->patient;
+}
+
 static void fill_ops(struct rig_server *s)
 {
 	s->ops = (struct room_ops){ .make_join = make_join,
@@ -448,6 +461,7 @@ static void fill_ops(struct rig_server *s)
 		.event_auth = event_auth,
 		.directory = query_directory,
 		.verify = verify,
+		.returns = returns,
 		.arg = s };
 }
 

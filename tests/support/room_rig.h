@@ -31,6 +31,7 @@ struct rig_server {
 	struct clock clock;
 	struct store_listener listener;
 	bool cut;         /* unreachable */
+	bool refuses;     /* takes no invite */
 	bool holds;       /* its events are not sent to the others */
 	int64_t sent_pos; /* its events up to here were sent */
 	unsigned asked;   /* requests that it answered */
@@ -47,6 +48,7 @@ struct room_rig {
 	struct rig_server servers[RIG_SERVERS];
 	int64_t now_ms;
 	unsigned pending; /* calls on their way */
+	bool patient;     /* who can't be reached may be told later */
 };
 
 /* n servers, nobody cut off. */

@@ -128,6 +128,52 @@ static void an_invite_is_rejected_with_and_without_the_other_server(void **state
 	}
 }
 
+static void an_invite_waits_for_a_friend_who_is_off(void **state)
+{
+	struct str room = rig_create(a, "12", NULL);
+
+	(void)state;
+	b->cut = true;
+	assert_int_equal(
+		rig_member(a, MEMBER_INVITE, room, "alice", "@bob:b.test"), ERR_UNREACHABLE);
+	assert_int_equal(rig_membership(a, room, "@bob:b.test"), MEMBERSHIP_NONE);
+	rig.patient = true;
+	assert_int_equal(rig_member(a, MEMBER_INVITE, room, "alice", "@bob:b.test"), ERR_OK);
+	assert_int_equal(rig_membership(a, room, "@bob:b.test"), MEMBERSHIP_INVITE);
+	rooms_server_up(a->rooms, STR("b.test"));
+	room_rig_settle(&rig);
+	assert_int_equal(rig_membership(b, room, "bob"), MEMBERSHIP_NONE);
+	b->cut = false;
+	rooms_server_up(a->rooms, STR("b.test"));
+	room_rig_settle(&rig);
+	assert_int_equal(rig_membership(b, room, "bob"), MEMBERSHIP_INVITE);
+	b->asked = 0;
+	rooms_server_up(a->rooms, STR("b.test"));
+	room_rig_settle(&rig);
+	assert_int_equal(b->asked, 0);
+	assert_int_equal(rig_join_via(b, room, "bob", NULL), ERR_OK);
+	room_rig_settle(&rig);
+	assert_converged(a, b, room);
+}
+
+static void a_late_refusal_withdraws_the_invite(void **state)
+{
+	struct str room = rig_create(a, "12", NULL);
+
+	(void)state;
+	b->cut = rig.patient = true;
+	assert_int_equal(rig_member(a, MEMBER_INVITE, room, "alice", "@bob:b.test"), ERR_OK);
+	assert_int_equal(rig_member(a, MEMBER_INVITE, room, "alice", "@eve:b.test"), ERR_OK);
+	assert_int_equal(rig_member(a, MEMBER_KICK, room, "alice", "@eve:b.test"), ERR_OK);
+	b->cut = false;
+	b->refuses = true;
+	b->asked = 0;
+	rooms_server_up(a->rooms, STR("b.test"));
+	room_rig_settle(&rig);
+	assert_int_equal(b->asked, 1); /* eve's invite was taken back before */
+	assert_int_equal(rig_membership(a, room, "@bob:b.test"), MEMBERSHIP_LEAVE);
+}
+
 static void joining_tries_the_next_server(void **state)
 {
 	struct str room = shared_room("12");
@@ -566,6 +612,8 @@ int main(void)
 		TEST(an_invited_friend_joins_and_both_talk),
 		TEST(an_invite_shows_what_the_room_is),
 		TEST(an_invite_is_rejected_with_and_without_the_other_server),
+		TEST(an_invite_waits_for_a_friend_who_is_off),
+		TEST(a_late_refusal_withdraws_the_invite),
 		TEST(joining_tries_the_next_server),
 		TEST(a_room_that_is_not_open_stays_closed),
 		TEST(a_lying_join_leaves_no_trace),

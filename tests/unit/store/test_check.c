@@ -132,7 +132,8 @@ static void after_an_unclean_end_damage_is_found_and_nothing_written(void **stat
 	char wal[128];
 	FILE *file;
 
-	fill(f, 100);
+	/* Enough of them that the schema, which opening reads, is not in the middle. */
+	fill(f, 400);
 	store_fixture_close(f);
 	damage(f->path);
 	/* What a killed process leaves: a WAL, if only one without a whole frame. */
