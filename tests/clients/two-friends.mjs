@@ -49,6 +49,10 @@ t.step("Bob joins", async () => {
         t.bob.client.getRoom(t.room)?.hasEncryptionStateEvent());
 });
 
+function equalName(profile, name) {
+    if (profile.displayname !== name) throw new Error(`the profile says ${JSON.stringify(profile)}`);
+}
+
 async function talk(label) {
     await t.alice.send(t.room, `${label}: hello Bob`);
     await t.bob.read(t.room, `${label}: hello Bob`, t.alice.userId);
@@ -83,6 +87,61 @@ t.step("typing and receipts reach the friend", async () => {
     await t.bob.client.sendReadReceipt(last);
     await until("Alice sees that Bob read it", () =>
         t.alice.client.getRoom(t.room)?.hasUserReadEvent(t.bob.userId, last.getId()));
+});
+
+t.step("Bob pages back to what was said before he came", async () => {
+    const { room_id: room } = await t.alice.client.createRoom({
+        preset: "private_chat", name: "history",
+        initial_state: [{
+            type: "m.room.history_visibility", state_key: "", content: { history_visibility: "shared" },
+        }],
+    });
+    t.history = room;
+    const bodies = [];
+    for (let i = 1; i <= 80; i++) bodies.push(`page ${i}`);
+    for (const body of bodies) await t.alice.send(room, body);
+    await t.alice.client.invite(room, t.bob.userId);
+    await t.bob.awaitInvite(room);
+    await t.bob.client.joinRoom(room);
+    await t.bob.awaitMember(room, t.bob.userId, "join");
+    const seen = () => new Set(t.bob.events(room).map((e) => e.getContent().body));
+    await until("Bob has all pages", async () => {
+        await t.bob.client.scrollback(t.bob.client.getRoom(room), 30);
+        return bodies.every((body) => seen().has(body));
+    });
+});
+
+t.step("edits, reactions, redactions and state reach the friend", async () => {
+    const { event_id: first } = await t.alice.send(t.history, "tpyo");
+    const { event_id: second } = await t.alice.send(t.history, "a secret");
+    const here = (id) => t.bob.events(t.history).find((e) => e.getId() === id);
+    await until("Bob has both", () => here(first) && here(second));
+    await t.bob.client.sendEvent(t.history, "m.reaction", {
+        "m.relates_to": { rel_type: "m.annotation", event_id: first, key: "👀" },
+    });
+    await t.alice.client.sendMessage(t.history, {
+        msgtype: "m.text", body: "* typo", "m.new_content": { msgtype: "m.text", body: "typo" },
+        "m.relates_to": { rel_type: "m.replace", event_id: first },
+    });
+    await t.alice.client.redactEvent(t.history, second);
+    await until("Bob sees the edit", () => here(first).getContent().body === "typo");
+    await until("Bob sees the redaction", () => here(second).isRedacted());
+    await until("Alice sees the reaction", async () => (await t.alice.client.relations(
+        t.history, first, "m.annotation", "m.reaction")).events.length === 1);
+    await t.alice.client.setRoomName(t.history, "our history");
+    await until("Bob sees the name", () => t.bob.client.getRoom(t.history).name === "our history");
+    await t.alice.client.setDisplayName("Alice of A");
+    await until("Bob sees Alice's new name", () =>
+        t.bob.client.getRoom(t.history).getMember(t.alice.userId).name === "Alice of A");
+    equalName(await t.bob.client.getProfileInfo(t.alice.userId), "Alice of A");
+});
+
+t.step("Bob leaves, and may not come back uninvited", async () => {
+    await t.bob.client.leave(t.history);
+    await t.alice.awaitMember(t.history, t.bob.userId, "leave");
+    const error = await t.bob.client.joinRoom(t.history, { viaServers: [t.alice.userId.split(":")[1]] })
+        .then(() => null, (e) => e);
+    if (error?.httpStatus !== 403) throw new Error(`the join gave ${error ?? "no error"}`);
 });
 
 t.nodeStep("both nodes restart and the talk goes on", async () => {
