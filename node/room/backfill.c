@@ -305,7 +305,7 @@ static void answered(struct room_call *c, enum err err, struct str body)
 	struct room *room;
 
 	if (!err)
-		err = json_parse_in(b->arena, body, &json_limits_event, &reply, NULL);
+		err = json_parse_in(b->arena, body, &json_limits_peer, &reply, NULL);
 	if (!err)
 		err = room_get(b->rooms, b->room_id, &room);
 	if (err) {

@@ -88,7 +88,7 @@ static enum state got_event(struct fetch *f, struct str body, enum err *err)
 	struct arena *a = arena_new();
 	const struct json *reply;
 
-	if (!*err && !json_parse_in(a, body, &json_limits_event, &reply, NULL))
+	if (!*err && !json_parse_in(a, body, &json_limits_peer, &reply, NULL))
 		incoming_add_all(&f->in, json_get(reply, "pdus"));
 	*err = ERR_OK;
 	arena_free(a);
@@ -107,7 +107,7 @@ static enum state got_state(struct fetch *f, struct str body, enum err *err)
 	struct arena *a = arena_new();
 	const struct json *reply;
 
-	*err = json_parse_in(a, body, &json_limits_event, &reply, &f->why);
+	*err = json_parse_in(a, body, &json_limits_peer, &reply, &f->why);
 	if (!*err) {
 		incoming_add_all(&f->in, json_get(reply, "auth_chain"));
 		incoming_add_all(&f->in, json_get(reply, "pdus"));

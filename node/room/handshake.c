@@ -120,7 +120,7 @@ static enum err complete(struct handshake *h, struct arena *a, const struct json
 	struct json_edit edit = { .key = STR("content") };
 	const struct json *own;
 	const struct json *whole;
-	enum err err = json_parse_in(a, h->content, &json_limits_event, &own, &h->why);
+	enum err err = json_parse_in(a, h->content, &json_limits_peer, &own, &h->why);
 
 	if (err)
 		return err;
@@ -128,7 +128,7 @@ static enum err complete(struct handshake *h, struct arena *a, const struct json
 	edit.value = arena_str(a, buf_str(&content));
 	json_canonical_edited(template, &edit, 1, &text);
 	err = json_parse_in(
-		a, arena_str(a, buf_str(&text)), &json_limits_event, &whole, &h->why);
+		a, arena_str(a, buf_str(&text)), &json_limits_peer, &whole, &h->why);
 	buf_deinit(&content);
 	buf_deinit(&text);
 	if (!err)
@@ -147,7 +147,7 @@ static enum state got_make(struct handshake *h, struct str body, enum err *err)
 	const struct room_version *v = NULL;
 	struct str version = STR("1");
 
-	*err = json_parse_in(a, body, &json_limits_event, &reply, &h->why);
+	*err = json_parse_in(a, body, &json_limits_peer, &reply, &h->why);
 	if (!*err)
 		*err = json_opt_str(reply, "room_version", &version, &h->why);
 	if (!*err)

@@ -100,7 +100,7 @@ static enum err read_answer(struct inviting *i, struct str body)
 	struct err_ctx *why = &i->op->m->why;
 	const struct json *reply;
 	const struct json *event;
-	enum err err = json_parse_in(i->arena, body, &json_limits_event, &reply, why);
+	enum err err = json_parse_in(i->arena, body, &json_limits_peer, &reply, why);
 
 	if (!err)
 		err = json_obj(reply, "event", &event, why);

@@ -217,7 +217,7 @@ static enum err read_answer(struct joining *j, struct str body)
 	const struct json *chain;
 	const struct json *event = NULL;
 	struct err_ctx *why = &j->op->m->why;
-	enum err err = json_parse_in(j->arena, body, &json_limits_event, &reply, why);
+	enum err err = json_parse_in(j->arena, body, &json_limits_peer, &reply, why);
 
 	if (!err)
 		err = json_arr(reply, "state", &state, why);

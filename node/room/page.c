@@ -23,7 +23,7 @@ bool page_wants(const struct page *p, const struct store_event *e)
 		return false;
 	if (f->contains_url == FILTER_URL_ANY)
 		return true;
-	return !json_parse_in(p->arena, splice_get(e->json, "content"), &json_limits_event,
+	return !json_parse_in(p->arena, splice_get(e->json, "content"), &json_limits_peer,
 		       &content, NULL) &&
 		event_filter_match_content(f, content);
 }

@@ -285,7 +285,7 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 
 	reset_incoming(x);
 	if (!err)
-		err = json_parse_in(a, body, &json_limits_event, &reply, NULL);
+		err = json_parse_in(a, body, &json_limits_peer, &reply, NULL);
 	if (!err)
 		incoming_add_all(&x->in, json_get(reply, "events"));
 	arena_free(a);
@@ -349,7 +349,7 @@ static void got_auth(struct room_call *c, enum err err, struct str body)
 
 	reset_incoming(x);
 	if (!err)
-		err = json_parse_in(a, body, &json_limits_event, &reply, NULL);
+		err = json_parse_in(a, body, &json_limits_peer, &reply, NULL);
 	if (!err)
 		incoming_add_all(&x->in, json_get(reply, "auth_chain"));
 	arena_free(a);

@@ -236,7 +236,7 @@ static bool passes(const struct collect *c, const struct store_event *e)
 		return false;
 	if (f->contains_url == FILTER_URL_ANY)
 		return true;
-	return !json_parse_in(c->d->a, e->json, &json_limits_event, &tree, NULL) &&
+	return !json_parse_in(c->d->a, e->json, &json_limits_peer, &tree, NULL) &&
 		event_filter_match_content(f, json_get(tree, "content"));
 }
 

@@ -66,7 +66,7 @@ static enum err has_text(
 		err = store_event_get_nid(an->store, d->a, nid, &e);
 	if (err)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
-	err = json_parse_in(d->a, e.json, &json_limits_event, &tree, NULL);
+	err = json_parse_in(d->a, e.json, &json_limits_peer, &tree, NULL);
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_CORRUPT;
 	*out = json_as_str(json_get(json_get(tree, "content"), key), &text) && text.n > 0;

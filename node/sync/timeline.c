@@ -24,7 +24,7 @@ static bool passes(struct scan *s, const struct store_event *e)
 	if (!event_filter_match(f, e->type, e->sender, e->room_id))
 		return false;
 	if (f->contains_url != FILTER_URL_ANY &&
-		(json_parse_in(s->d->a, e->json, &json_limits_event, &tree, NULL) ||
+		(json_parse_in(s->d->a, e->json, &json_limits_peer, &tree, NULL) ||
 			!event_filter_match_content(f, json_get(tree, "content"))))
 		return false;
 	return room_viewer_sees(s->d->viewer, e);

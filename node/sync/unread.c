@@ -168,7 +168,7 @@ static struct str thread_of(struct counter *k, const struct json *content)
 			return id;
 		if (store_event_get(k->an->store, k->d->a, id, &parent) ||
 			!str_eq(parent.room_id, k->d->part->room_id) ||
-			json_parse_in(k->d->a, parent.json, &json_limits_event, &tree, NULL))
+			json_parse_in(k->d->a, parent.json, &json_limits_peer, &tree, NULL))
 			return STR("");
 		content = json_get(tree, "content");
 	}
