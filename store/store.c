@@ -35,8 +35,8 @@ static struct store *new_store(const struct store_options *o)
 	st->server_name = xstrdup(o->server_name);
 	st->durability = o->durability;
 	st->cache_kib = or_else(o->cache_kib, 1024);
-	st->checkpoint_kib = or_else(o->checkpoint_kib, 4096);
-	st->wal_limit_kib = or_else(o->wal_limit_kib, 16384);
+	st->checkpoint_kib = or_else(o->checkpoint_kib, 2048);
+	st->wal_limit_kib = or_else(o->wal_limit_kib, 6144);
 	st->page_size = or_else(o->page_size, 1024);
 	batch_init(st);
 	name_init(st);

@@ -1,7 +1,9 @@
 /*
  * bench_store: what an event costs the store alone.
  *
- *     bench_store [--events N] [--senders N] [--page-size N] [--checkpoint-kib N] [--full]
+ *     bench_store [--events N] [--senders N] [--page-size N] [--checkpoint-kib N]
+ * [--wal-limit-kib N]
+ *                 [--full]
  *                 [--encrypted] DIR
  *
  * Builds, signs and stores message events in one room, each sender waiting until its last one
@@ -222,6 +224,8 @@ int main(int argc, char **argv)
 			o.page_size = number(argv[++i]);
 		else if (strcmp(argv[i], "--checkpoint-kib") == 0)
 			o.checkpoint_kib = number(argv[++i]);
+		else if (strcmp(argv[i], "--wal-limit-kib") == 0)
+			o.wal_limit_kib = number(argv[++i]);
 		else if (strcmp(argv[i], "--full") == 0)
 			o.durability = STORE_FULL;
 		else if (strcmp(argv[i], "--encrypted") == 0)
