@@ -82,7 +82,7 @@ const struct stmt_table *stmt_table(enum stmt_table_id id);
 struct stmt;
 
 /* Never NULL. Give back with stmt_reset(). */
-struct stmt *stmt_get(struct store *st, enum stmt_table_id table, unsigned q);
+struct stmt *stmt_get(struct store *st, enum stmt_table_id table, unsigned i);
 void stmt_reset(struct stmt *q);
 void stmt_resetp(struct stmt **q); /* for CLEANUP */
 

@@ -100,7 +100,7 @@ enum err disk_new(struct loop *loop, uv_loop_t *uv, struct disk **out)
 {
 	struct disk *d = NEW(struct disk);
 	uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE,
-		.stack_size = 256 * 1024 };
+		.stack_size = (size_t)256 * 1024 };
 
 	d->loop = loop;
 	d->uv = uv;

@@ -91,7 +91,7 @@ static enum err first_pos(struct store *st, int64_t room, int64_t *pos)
 /* live: the position that it gets when it is new in the timeline. */
 static enum err choose_pos(struct store *st, struct placing *p, int64_t live)
 {
-	int64_t first;
+	int64_t first = 0;
 	enum err err;
 
 	p->pos = 0;

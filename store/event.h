@@ -71,17 +71,17 @@ struct store_event_new {
  * All its auth_events are stored before it. ERR_EXISTS: it is there already (and stays as it
  * was); an outlier then becomes a part of the timeline with store_event_promote().
  */
-enum err store_event_put(struct store *st, const struct store_event_new *e, int64_t *nid,
+enum err store_event_put(struct store *st, const struct store_event_new *new, int64_t *nid,
 	int64_t *pos) MUST_CHECK;
 
 /* An outlier takes its place in the timeline (or turns out to be rejected, soft-failed): what
  * store_event_put would have done, with new flags and state. */
-enum err store_event_promote(struct store *st, const struct store_event_new *e, int64_t *nid,
+enum err store_event_promote(struct store *st, const struct store_event_new *new, int64_t *nid,
 	int64_t *pos) MUST_CHECK;
 
 /* An event that was STORE_AFAR: its auth events are stored now, and it is an outlier like any
  * other, with new flags and a new nid. store_event_promote() does this too. */
-enum err store_event_settle(struct store *st, const struct store_event_new *e) MUST_CHECK;
+enum err store_event_settle(struct store *st, const struct store_event_new *new) MUST_CHECK;
 
 /* Changes the groups and flags of an event whose state was learnt later. */
 enum err store_event_set_state(struct store *st, int64_t nid, unsigned flags,

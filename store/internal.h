@@ -70,37 +70,37 @@ struct store {
 	uint64_t retry_ms; /* while down: not tried again before */
 
 	/* batch.c */
-	unsigned depth;         /* of transactions */
-	bool open;              /* an SQLite transaction is */
-	enum err lost;          /* SQLite gave the open one up; why */
-	enum err tx_err;        /* store_next_pos failed: the transaction can't commit */
-	bool wrote;             /* the last COMMIT added frames to the WAL... */
-	int frames;             /* ... which then held so many */
+	unsigned depth;      /* of transactions */
+	bool open;           /* an SQLite transaction is */
+	bool wrote;          /* the last COMMIT added frames to the WAL... */
+	bool syncing;        /* in_flight is */
+	bool turn_again;     /* the end of the turn was put off once */
+	int frames;          /* ... which then held so many */
+	int sync_rc;         /* of the last sync, SQLite's */
+	enum err lost;       /* SQLite gave the open one up; why */
+	enum err tx_err;     /* store_next_pos failed: the transaction can't commit */
+	enum err failed_err; /* for who is in failed */
+	enum err hold_err;   /* of the last pass, as the next two */
+	int hold_log;
+	int hold_done;
+	int wal_frames;         /* in the WAL since it last began anew */
+	int wal_done;           /* of these, known to be in the database */
+	bool holding;           /* the last pass runs: no new SQLite transaction */
 	struct batch now;       /* what collects, also before its first write */
 	struct batch in_flight; /* what is being synced */
-	bool syncing;
 	struct disk_job sync;
 	struct sqlite3_file *sync_file;
-	int sync_rc;
 	struct loop_deferred turn_end;
-	bool turn_again;
 	struct waiter_list calling; /* being called right now */
 	struct waiter_list failed;  /* to be told failed_err at the end of this turn */
-	enum err failed_err;
 	struct mark marks[STORE_DEPTH_MAX];
 	int64_t pos;       /* last given */
 	int64_t pos_limit; /* given away as far as the database says */
 	int64_t durable_pos;
 
-	/* checkpoint.c */
-	int wal_frames; /* in the WAL since it last began anew */
-	int wal_done;   /* of these, known to be in the database */
+	/* checkpoint.c, with hold_* and wal_* above */
 	struct checkpoint *running;
-	bool holding; /* the last pass: no new SQLite transaction */
 	struct disk_job hold;
-	enum err hold_err;
-	int hold_log;
-	int hold_done;
 	struct waiter_list ready; /* for store_ready() */
 	struct loop_deferred ready_soon;
 	struct checkpoint *checking; /* the check after an unclean end */

@@ -96,7 +96,7 @@ static enum err path_of(struct store *st, int64_t group, struct path *p)
 {
 	p->n = 0;
 	while (group) {
-		struct chain c;
+		struct chain c = { 0 };
 		enum err err = chain_get(st, chain_of(group), &c);
 
 		if (err)
