@@ -14,7 +14,7 @@
 #define LOG_MODULE "outbox"
 
 #define TRANSACTION_MS  120000 /* the other side may fetch what it misses first */
-#define BACK_OFF_MS     10000
+#define BACK_OFF_MS     2000
 #define BACK_OFF_MAX_MS (INT64_C(3600) * 1000)
 #define NOW_WAITING     100 /* volatile EDUs for one destination */
 #define NOW_MS          20000

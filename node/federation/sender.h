@@ -4,7 +4,7 @@
  *
  * For each destination at most one transaction is on its way, of at most 50 PDUs and 100 EDUs.
  * It is made from what the store says is waiting, so nothing is kept in memory but a position
- * for each destination. What fails is left alone for a while (10 s doubling to an hour, 20 %
+ * for each destination. What fails is left alone for a while (2 s doubling to an hour, 20 %
  * jitter; kept over restarts), until then or until the peer connects or sends us something.
  * Nothing runs while nothing waits.
  */

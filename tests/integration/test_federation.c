@@ -228,6 +228,40 @@ static void a_lost_answer_does_no_harm(void **state)
 	assert_int_equal(page.n, 1);
 }
 
+static bool tried_twice(void *arg)
+{
+	return ((struct counted *)arg)->transactions == 2;
+}
+
+static void what_failed_is_tried_again_by_itself(void **state)
+{
+	struct mesh *m = *state;
+	struct mesh_node *a = &m->nodes[0];
+	struct mesh_node *b = &m->nodes[1];
+	struct counted c = { 0 };
+	struct str room;
+	struct federation_status status;
+	size_t before;
+
+	(void)mesh_register(a, "alice");
+	(void)mesh_register(b, "bob");
+	room = meet(a, b, NULL);
+	mesh_settle(m, 1500); /* past the look at everyone after the start */
+	before = count_events(b, room);
+	net_watch(m->net, count, &c);
+	net_lose_answer(m->net);
+	mesh_until_has(b, say(a, "alice", room));
+	mesh_settle(m, 50);
+	federation_status(a->federation, &status);
+	assert_int_equal(status.backing_off, 1);
+	assert_int_equal(c.transactions, 1);
+	mesh_until(m, tried_twice, &c, "another try");
+	mesh_settle(m, 50);
+	federation_status(a->federation, &status);
+	assert_int_equal(status.waiting, 0);
+	assert_int_equal(count_events(b, room), before + 1);
+}
+
 static void what_was_missed_is_fetched(void **state)
 {
 	struct mesh *m = *state;
@@ -444,6 +478,7 @@ int main(void)
 		TWO(nobody_joins_uninvited),
 		TWO(a_friend_who_was_off_catches_up),
 		TWO(a_lost_answer_does_no_harm),
+		TWO(what_failed_is_tried_again_by_itself),
 		THREE(what_was_missed_is_fetched),
 		THREE(three_nodes_agree_after_a_fork),
 		TWO(history_is_fetched_when_read),
