@@ -13,23 +13,20 @@
 /* --- rooms -----------------------------------------------------------------------------------
  */
 
-static enum err write_rooms(struct answer *an)
+static enum err write_rooms(struct answer *an, const struct parts *parts)
 {
 	static const char *const keys[N_PART_KINDS] = { [PART_JOIN] = "join",
 		[PART_INVITE] = "invite",
 		[PART_KNOCK] = "knock",
 		[PART_LEAVE] = "leave" };
-	struct parts parts;
-	enum err err = parts_find(an, &parts);
+	enum err err = ERR_OK;
 
-	if (err)
-		return err;
 	jw_key(&an->w, "rooms");
 	jw_obj(&an->w);
 	for (size_t k = 0; k < N_PART_KINDS && !err; k++) {
 		jw_key(&an->w, keys[k]);
 		jw_obj(&an->w);
-		for (const struct part *p = parts.of[k]; p && !err; p = p->next)
+		for (const struct part *p = parts->of[k]; p && !err; p = p->next)
 			err = part_write(an, p);
 		jw_end(&an->w);
 	}
@@ -136,8 +133,8 @@ static enum err write_device_lists(struct answer *an)
 
 	if (an->initial)
 		return ERR_OK;
-	err = device_list_changes(an->sync->o.users, an->a, an->op->user_id, an->from.stream,
-		an->to.stream, &changes);
+	err = (an->moved ? device_list_changes : device_list_updates)(an->sync->o.users, an->a,
+		an->op->user_id, an->from.stream, an->to.stream, &changes);
 	if (err || (!changes.n_changed && !changes.n_left))
 		return err;
 	an->empty = false;
@@ -207,9 +204,12 @@ static void write_presence(struct answer *an)
 static enum err write_all(struct answer *an)
 {
 	CLEANUP(buf_deinit) struct buf token = { 0 };
+	struct parts parts;
 	enum err err = account_data_since(an->sync->o.users, an->a, an->op->account,
 		an->initial ? 0 : an->from.stream, an->to.stream, &an->data, &an->n_data);
 
+	if (!err)
+		err = parts_find(an, &parts);
 	if (err)
 		return err;
 	jw_obj(&an->w);
@@ -221,7 +221,7 @@ static enum err write_all(struct answer *an)
 	if (!err)
 		write_presence(an);
 	if (!err)
-		err = write_rooms(an);
+		err = write_rooms(an, &parts);
 	if (!err)
 		err = write_to_device(an);
 	sync_token_put(&token, &an->to);

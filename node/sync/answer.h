@@ -39,6 +39,7 @@ struct answer {
 	bool initial;
 	bool empty; /* nothing was told that a client waits for */
 	int64_t now_ms;
+	bool moved; /* some membership or state did: parts_find() says */
 	const struct account_data_item *data; /* what changed, of all rooms and global */
 	size_t n_data;
 	struct jw w;

@@ -138,6 +138,7 @@ static enum err find_changed(struct finder *f)
 	enum err err = store_membership_changes(an->store, an->a, an->op->user_id,
 		an->from.stream, an->to.stream, &changes, &n);
 
+	an->moved = !err && n > 0;
 	for (size_t i = 0; !err && i < n; i++)
 		if (wanted(f, changes[i].room_id) && !map_get(&f->seen, changes[i].room_id))
 			add_change(f, changes + i, n - i);
@@ -179,6 +180,8 @@ static enum err find_active(struct finder *f)
 
 		if (err)
 			return err;
+		if (streams[s] == store_state_rooms_between && n)
+			an->moved = true;
 		for (size_t i = 0; i < n; i++)
 			add_active(f, rooms[i]);
 	}

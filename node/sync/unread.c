@@ -42,8 +42,19 @@ struct room_count {
 	char key[];
 };
 
+/* State events that were parsed for the rules, by kind and number: most events are counted in
+ * the same few rooms. */
+enum kept_kind { KEPT_CREATE, KEPT_LEVELS, KEPT_MEMBER, N_KEPT_KINDS };
+#define KEPT_MAX 32
+
+struct kept {
+	int64_t nid;
+	struct event *event; /* owned */
+};
+
 struct unread {
 	struct map rooms;
+	struct kept kept[N_KEPT_KINDS][KEPT_MAX];
 	struct store *store;
 	struct store_listener listener;
 };
@@ -66,6 +77,11 @@ static void forget_all(void *arg)
 		room_count_free(c);
 	map_deinit(&u->rooms);
 	map_init(&u->rooms);
+	for (size_t k = 0; k < N_KEPT_KINDS; k++)
+		for (size_t i = 0; i < KEPT_MAX; i++) {
+			event_free(u->kept[k][i].event);
+			u->kept[k][i] = (struct kept){ 0 };
+		}
 }
 
 static void no_item(void *arg, const struct feed_item *item)
@@ -180,18 +196,26 @@ static void free_event(void *arg)
 	event_free((struct event *)arg);
 }
 
-static const struct event *state_event(struct counter *k, struct str type, struct str key)
+/* The current state's event, or NULL. Borrowed until the next one of its kind is asked for. */
+static const struct event *state_event(
+	struct counter *k, enum kept_kind kind, struct str type, struct str key)
 {
 	struct store_event e;
-	struct event *out;
+	struct event *parsed;
+	struct kept *slot;
 	int64_t nid;
 
-	if (store_state_get(k->an->store, k->d->part->room_id, type, key, &nid) ||
-		store_event_get_nid(k->an->store, k->d->a, nid, &e) ||
-		event_from_store(e.json, e.event_id, k->version, &out))
+	if (store_state_get(k->an->store, k->d->part->room_id, type, key, &nid))
 		return NULL;
-	arena_defer(k->d->a, free_event, out);
-	return out;
+	slot = &k->an->sync->unread->kept[kind][(uint64_t)nid % KEPT_MAX];
+	if (slot->nid == nid)
+		return slot->event;
+	if (store_event_get_nid(k->an->store, k->d->a, nid, &e) ||
+		event_from_store(e.json, e.event_id, k->version, &parsed))
+		return NULL;
+	event_free(slot->event);
+	*slot = (struct kept){ nid, parsed };
+	return parsed;
 }
 
 static bool make_ready(struct counter *k)
@@ -213,9 +237,10 @@ static bool make_ready(struct counter *k)
 		return false;
 	k->context = (struct push_context){ .user_id = user_id,
 		.member_count = joined,
-		.create = state_event(k, STR("m.room.create"), STR("")),
-		.power_levels = state_event(k, STR("m.room.power_levels"), STR("")) };
-	member = state_event(k, STR("m.room.member"), user_id);
+		.create = state_event(k, KEPT_CREATE, STR("m.room.create"), STR("")),
+		.power_levels =
+			state_event(k, KEPT_LEVELS, STR("m.room.power_levels"), STR("")) };
+	member = state_event(k, KEPT_MEMBER, STR("m.room.member"), user_id);
 	if (member)
 		(void)json_as_str(
 			json_get(member->content, "displayname"), &k->context.display_name);

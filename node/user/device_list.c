@@ -40,6 +40,18 @@ enum err device_list_changes(struct users *u, struct arena *a, struct str user_i
 	return ERR_OK;
 }
 
+enum err device_list_updates(struct users *u, struct arena *a, struct str user_id,
+	int64_t since, int64_t to, struct device_list_changes *out)
+{
+	struct store_user_list changed = { 0 };
+	enum err err = store_device_list_changed(u->store, a, user_id, since, to, &changed);
+
+	if (!err)
+		*out = (struct device_list_changes){ .changed = changed.ids,
+			.n_changed = changed.n };
+	return err;
+}
+
 /* m.device_list_update: one device as it is now. stream_id and prev_id are positions of our
  * stream, so a server that missed one sees it. */
 static enum err write_update(struct users *u, struct str user_id, struct str device_id,
