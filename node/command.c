@@ -10,8 +10,8 @@
 #include "store/store.h"
 #include "transport/transport.h"
 
-#define INVITE_MINUTES     (7 * 24 * 60)
-#define INVITE_MINUTES_MAX (366 * 24 * 60)
+#define INVITE_MINUTES     (INT64_C(7) * 24 * 60)
+#define INVITE_MINUTES_MAX (INT64_C(366) * 24 * 60)
 
 /* One command on its way; in its own arena, freed when it was answered. */
 struct command {
@@ -371,7 +371,8 @@ void command_run_line(
 	if (args)
 		json_canonical(args, &arguments);
 	command_run(n, name, buf_str(&arguments), line_done, call);
-	explicit_bzero(arguments.p, arguments.n); /* it may hold a password */
+	if (arguments.p)
+		explicit_bzero(arguments.p, arguments.n); /* it may hold a password */
 }
 
 enum kith_status command_reply_read(

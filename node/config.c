@@ -149,8 +149,11 @@ static void env_name(const char *name, char out[64])
 {
 	size_t n = (size_t)snprintf(out, 64, "KITH_%s", name);
 
-	for (size_t i = 5; i < n && i < 63; i++)
-		out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
+	for (size_t i = 5; i < n && i < 63; i++) {
+		int c = out[i] == '-' ? '_' : toupper((unsigned char)out[i]);
+
+		out[i] = (char)c;
+	}
 }
 
 enum err config_load_env(struct config *c, struct err_ctx *why)

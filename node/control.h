@@ -18,6 +18,6 @@ enum err control_open(struct node *n, struct control **out, struct err_ctx *why)
 
 /* Closes the socket and all connections; memory goes in the next turns of the loop. Answers of
  * commands that still run are dropped. NULL is fine. */
-void control_close(struct control *c);
+void control_close(struct control *k);
 
 #endif

@@ -10,7 +10,7 @@
 #include "node/base/buf.h"
 #include "node/node.h"
 
-#define REPLY_BYTES_MAX (16u * 1024 * 1024)
+#define REPLY_BYTES_MAX (16L * 1024 * 1024)
 
 /* A socket's path holds 107 bytes, a data directory's may be longer: so by way of its
  * descriptor. -1: nobody there. */

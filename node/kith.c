@@ -31,7 +31,6 @@ struct kith {
 	void (*write)(void *arg, enum kith_log_level level, const char *line);
 	void *arg;
 	struct log log;
-	char *owner_token; /* owned; the last answer of kith_owner_token */
 };
 
 static enum kith_status fail(struct kith_error *out, enum kith_status status, const char *text)
@@ -263,7 +262,6 @@ void kith_close(struct kith *k)
 	if (!k)
 		return;
 	node_close(k->node);
-	free(k->owner_token);
 	free(k);
 }
 
@@ -282,14 +280,11 @@ const char *kith_link_address(const struct kith *k)
 	return k->node->link_address;
 }
 
-const char *kith_owner_token(const struct kith *k)
+char *kith_owner_token(const struct kith *k)
 {
-	struct kith *mine = (struct kith *)(uintptr_t)k; /* only its memo changes */
 	struct str token = users_owner_token(k->node->users);
 
-	free(mine->owner_token);
-	mine->owner_token = token.n ? xstrdup(token) : NULL;
-	return mine->owner_token;
+	return token.n ? xstrdup(token) : NULL;
 }
 
 /* From other threads. */
@@ -441,7 +436,7 @@ static enum kith_status run_alone(const struct kith_config *c, const char *name,
 	enum kith_status status = kith_open(c, &k, why);
 	enum err err = ERR_OK;
 
-	if (status)
+	if (status || !k)
 		return status;
 	w.node = k->node;
 	if (command_needs_links(str_of(name)))

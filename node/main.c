@@ -127,7 +127,7 @@ static enum kith_status open_or_init(struct args *a, struct kith **k, struct kit
 
 static void greet(struct kith *k)
 {
-	const char *token = kith_owner_token(k);
+	char *token = kith_owner_token(k);
 
 	printf("kith %s, server name %s\n"
 	       "  homeserver URL for your client:  http://%s\n"
@@ -138,6 +138,7 @@ static void greet(struct kith *k)
 		printf("  make the first account:          kith register NAME\n"
 		       "  or in a client, with this registration token: %s\n",
 			token);
+	kith_string_free(token);
 	printf("  invite a friend:                 kith invite\n");
 	(void)fflush(stdout);
 }

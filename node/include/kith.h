@@ -132,8 +132,9 @@ KITH_API const char *kith_server_name(const struct kith *k);
  */
 KITH_API const char *kith_listen_address(const struct kith *k);
 KITH_API const char *kith_link_address(const struct kith *k);
-/* The one-time token that lets the owner make the first account, or NULL when there is one. */
-KITH_API const char *kith_owner_token(const struct kith *k);
+/* The one-time token that lets the owner make the first account, or NULL when there is one. The
+ * caller's. */
+KITH_API char *kith_owner_token(const struct kith *k);
 
 /* A phone's life: links are told to sleep; opened again; addresses have changed. From any
  * thread. */
