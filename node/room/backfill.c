@@ -122,7 +122,7 @@ static void sort(struct incoming *in)
 {
 	size_t n = in->n;
 
-	qsort(in->events, n, sizeof(in->events[0]), by_depth);
+	qsort(in->events, n, sizeof(struct event *), by_depth);
 	for (size_t i = 0; i < n; i++) {
 		size_t k = i;
 
@@ -142,7 +142,7 @@ static void sort(struct incoming *in)
 			struct event *e = in->events[k];
 
 			memmove(&in->events[i + 1], &in->events[i],
-				(k - i) * sizeof(in->events[0]));
+				(k - i) * sizeof(struct event *));
 			in->events[i] = e;
 		}
 	}

@@ -427,7 +427,8 @@ enum err directory_public_rooms(
 	if (l.skip + l.written < l.seen) {
 		char token[TOKEN_MAX];
 
-		snprintf(token, sizeof(token), "%lld", (long long)(l.skip + l.written));
+		snprintf(
+			token, sizeof(token), "%lld", (long long)l.skip + (long long)l.written);
 		jw_kv_z(&w, "next_batch", token);
 	}
 	if (l.skip) {

@@ -37,7 +37,7 @@ enum err incoming_add(struct incoming *in, const struct json *pdu, struct err_ct
 		return ERR_EXISTS;
 	if (in->n == in->cap) {
 		in->cap = in->cap ? 2 * in->cap : 8;
-		in->events = xrealloc(in->events, in->cap * sizeof(*in->events));
+		in->events = xrealloc(in->events, in->cap * sizeof(struct event *));
 	}
 	map_put(&in->ids, e->event_id, e);
 	in->events[in->n++] = MOVE(e);

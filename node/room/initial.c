@@ -24,6 +24,7 @@ struct builder {
 	const struct room_initial_params *p;
 	const struct room_create *c;
 	const struct preset *preset;
+	const struct json *invited; /* who gets the creator's power: a trusted chat's */
 	struct room_initial *events;
 	size_t n;
 	struct err_ctx *why;
@@ -70,6 +71,8 @@ static enum err find_preset(struct builder *b)
 			b->preset = &presets[i];
 	if (!b->preset)
 		return err_set(b->why, ERR_INVALID, "preset: there is no such preset");
+	if (b->preset->trusted)
+		b->invited = b->c->invite;
 	return ERR_OK;
 }
 
@@ -102,7 +105,6 @@ static bool among(const struct json *list, const struct json *end, struct str id
  * each once, never the creator. */
 static enum err put_creators(struct builder *b, struct jw *w, const struct json *asked)
 {
-	const struct json *invited = b->preset->trusted ? b->c->invite : NULL;
 	struct str id;
 	enum err err;
 
@@ -111,16 +113,16 @@ static enum err put_creators(struct builder *b, struct jw *w, const struct json 
 	err = check_users(b, asked, "additional_creators");
 	if (err)
 		return err;
-	if (!json_first(asked) && !json_first(invited))
+	if (!json_first(asked) && !json_first(b->invited))
 		return ERR_OK;
 	jw_key(w, "additional_creators");
 	jw_arr(w);
 	for (const struct json *u = json_first(asked); u; u = json_next(u))
 		if (json_as_str(u, &id) && !str_eq(id, b->c->creator) && !among(asked, u, id))
 			jw_str(w, id);
-	for (const struct json *u = json_first(invited); u; u = json_next(u))
+	for (const struct json *u = json_first(b->invited); u; u = json_next(u))
 		if (json_as_str(u, &id) && !str_eq(id, b->c->creator) &&
-			!among(invited, u, id) && !among(asked, NULL, id))
+			!among(b->invited, u, id) && !among(asked, NULL, id))
 			jw_str(w, id);
 	jw_end(w);
 	return ERR_OK;
@@ -189,7 +191,6 @@ static void put_members(struct jw *w, const struct json *base, const struct json
 
 static void put_level_users(struct builder *b, struct jw *w)
 {
-	const struct json *invited = b->preset->trusted ? b->c->invite : NULL;
 	struct str id;
 
 	jw_key(w, "users");
@@ -197,9 +198,9 @@ static void put_level_users(struct builder *b, struct jw *w)
 	if (!b->p->version->creator_power) {
 		jw_key_str(w, b->c->creator);
 		jw_int(w, 100);
-		for (const struct json *u = json_first(invited); u; u = json_next(u)) {
+		for (const struct json *u = json_first(b->invited); u; u = json_next(u)) {
 			if (!json_as_str(u, &id) || str_eq(id, b->c->creator) ||
-				among(invited, u, id))
+				among(b->invited, u, id))
 				continue;
 			jw_key_str(w, id);
 			jw_int(w, 100);

@@ -48,7 +48,7 @@ enum err page_read(struct page *p)
 {
 	unsigned looked = 0;
 
-	p->events = arena_calloc(p->arena, p->limit + 1, sizeof(*p->events));
+	p->events = arena_calloc(p->arena, p->limit + 1, sizeof(struct store_event *));
 	p->n = 0;
 	p->end = p->from;
 	p->finished = false;

@@ -163,7 +163,7 @@ enum err room_read_at_time(struct rooms *r, const struct room_reader *reader, in
 	struct arena *a = arena_new();
 	struct jw w = jw_to(out);
 	struct reach reach;
-	struct store_event e;
+	struct store_event e = { 0 };
 	enum err err = reach_find(r, a, reader, &reach, why);
 
 	if (!err)

@@ -42,7 +42,7 @@ enum err room_read_state_event(struct rooms *r, const struct room_reader *reader
 	struct jw w = jw_to(out);
 	struct room_format f;
 	struct reach reach;
-	struct store_event e;
+	struct store_event e = { 0 };
 	int64_t nid;
 	enum err err = reach_find(r, a, reader, &reach, why);
 

@@ -26,7 +26,7 @@
  */
 enum state { VERIFY, SETTLE, MISSING, AUTH, STATE, DONE, N_STATES };
 
-#define EVENTS_MAX (LIMIT_GAP_EVENTS * LIMIT_GAP_REQUESTS)
+#define EVENTS_MAX ((size_t)LIMIT_GAP_EVENTS * LIMIT_GAP_REQUESTS)
 #define STATES_MAX 5
 #define AUTHS_MAX  10
 #define DUMMY_TYPE "org.matrix.dummy_event"

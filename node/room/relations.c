@@ -106,7 +106,8 @@ static enum err recursive(struct related *x)
 		if (passes(x, x->events[i]))
 			x->events[kept++] = x->events[i];
 	x->n = kept;
-	qsort(x->events, x->n, sizeof(*x->events), x->q->forward ? oldest_first : newest_first);
+	qsort(x->events, x->n, sizeof(struct store_event *),
+		x->q->forward ? oldest_first : newest_first);
 	return err;
 }
 
@@ -157,7 +158,7 @@ enum err room_read_relations(struct rooms *r, const struct room_reader *reader,
 
 	x.from = q->forward ? INT64_MIN : INT64_MAX;
 	x.to = q->forward ? INT64_MAX : INT64_MIN;
-	x.events = arena_calloc(a, RELATED_MAX + 1, sizeof(*x.events));
+	x.events = arena_calloc(a, RELATED_MAX + 1, sizeof(struct store_event *));
 	x.viewer = room_viewer_new(r, a, reader->room_id, reader->user_id);
 	map_init(&x.seen);
 	if (q->from.n)
@@ -275,7 +276,7 @@ enum err room_read_threads(struct rooms *r, const struct room_reader *reader, bo
 	struct reach reach;
 	enum err err = reach_find(r, a, reader, &reach, why);
 
-	t.roots = arena_calloc(a, limit + 1, sizeof(*t.roots));
+	t.roots = arena_calloc(a, limit + 1, sizeof(struct store_event *));
 	t.viewer = room_viewer_new(r, a, reader->room_id, reader->user_id);
 	map_init(&t.seen);
 	if (!err && from.n)

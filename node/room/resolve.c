@@ -60,7 +60,7 @@ static bool recall(struct rooms *r, const int64_t *groups, size_t n, int64_t *ou
 		return false;
 	for (size_t i = 0; i < MEMO_MAX; i++) {
 		if (m->entries[i].n != n ||
-			memcmp(m->entries[i].groups, groups, n * sizeof(*groups)))
+			memcmp(m->entries[i].groups, groups, n * sizeof(*groups)) != 0)
 			continue;
 		*out = m->entries[i].result;
 		return true;
@@ -184,11 +184,11 @@ static enum err store_result(struct rooms *r, struct room *room, struct arena *a
 
 		i += order <= 0;
 		k += order >= 0;
-		if (order < 0) {
+		if (x && order < 0) {
 			changes[n++] = (struct store_state){ x->type, x->state_key, 0 };
 			continue;
 		}
-		if (order == 0 && str_eq(x->event_id, y->event_id))
+		if (!y || (x && order == 0 && str_eq(x->event_id, y->event_id)))
 			continue;
 		changes[n] = (struct store_state){ y->type, y->state_key, 0 };
 		err = store_event_find(r->store, y->event_id, &changes[n++].event, NULL);

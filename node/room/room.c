@@ -6,7 +6,7 @@
 #include "node/base/limits.h"
 #include "node/room/resolve.h"
 
-#define CACHE_DEFAULT (4 * 1024 * 1024)
+#define CACHE_DEFAULT ((size_t)4 * 1024 * 1024)
 /* State events kept for one room; busy rooms have many senders. */
 #define CACHED_MAX  256
 #define KEY_MAX     (2 * LIMIT_ID_BYTES + 1)

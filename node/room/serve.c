@@ -1,5 +1,7 @@
 #include "node/room/serve.h"
 
+#include <assert.h>
+
 #include "node/base/limits.h"
 #include "node/core/id.h"
 #include "node/room/build.h"
@@ -136,9 +138,10 @@ enum err rooms_make_join(struct rooms *r, struct room_serve *s, struct str room_
 	struct buf content = { 0 };
 	struct jw w = jw_to(&content);
 	struct str authoriser = STR("");
-	struct room *room;
+	struct room *room = NULL;
 	enum err err = make(r, s, room_id, user_id, &room);
 
+	assert(err || room);
 	if (!err)
 		err = check_version(s, room, versions, n);
 	if (!err)
@@ -160,18 +163,20 @@ enum err rooms_make_join(struct rooms *r, struct room_serve *s, struct str room_
 enum err rooms_make_leave(
 	struct rooms *r, struct room_serve *s, struct str room_id, struct str user_id)
 {
-	struct room *room;
+	struct room *room = NULL;
 	enum err err = make(r, s, room_id, user_id, &room);
 
+	assert(err || room);
 	return err ? err : put_template(r, s, room, user_id, STR("{\"membership\":\"leave\"}"));
 }
 
 enum err rooms_make_knock(struct rooms *r, struct room_serve *s, struct str room_id,
 	struct str user_id, const struct str *versions, size_t n)
 {
-	struct room *room;
+	struct room *room = NULL;
 	enum err err = make(r, s, room_id, user_id, &room);
 
+	assert(err || room);
 	if (!err)
 		err = check_version(s, room, versions, n);
 	return err ? err : put_template(r, s, room, user_id, STR("{\"membership\":\"knock\"}"));
@@ -182,8 +187,8 @@ enum err rooms_serve_directory(struct rooms *r, struct room_serve *s, struct str
 	struct arena *a = arena_new();
 	struct jw w = jw_to(s->out);
 	const struct str *servers;
-	struct str room_id;
-	size_t n;
+	struct str room_id = { 0 };
+	size_t n = 0;
 	enum err err = directory_alias_get(r, a, alias, &room_id);
 
 	s->errcode = NULL;

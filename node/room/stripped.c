@@ -4,7 +4,7 @@
 #include "node/room/room.h"
 
 #define PRUNED_MAX   64
-#define PRUNED_BYTES (32 * 1024)
+#define PRUNED_BYTES ((size_t)32 * 1024)
 
 static const char *const told[] = { "m.room.create", "m.room.name", "m.room.avatar",
 	"m.room.topic", "m.room.join_rules", "m.room.canonical_alias", "m.room.encryption" };
