@@ -55,7 +55,7 @@ bool contact_up(const struct contact *c)
 struct peer *contact_session_peer(const struct contact *c)
 {
 	for (struct peer *p = c->peers; p; p = p->next) {
-		if (p->link && link_is_up(p->link->link) && p->session)
+		if (p->link && link_is_up(p->link->link) && p->session && !p->unproven)
 			return p;
 	}
 	return NULL;
@@ -209,6 +209,8 @@ enum err peer_take_iddoc(struct peer *p, struct str bytes)
 	enum err err = iddoc_set_merge(&c->docs, bytes, &changed, NULL);
 	struct str key = { (char *)c->identity, 32 };
 
+	if (!err && !changed && p->unproven && p->link)
+		wlink_close(p->link, BYE_REVOKED, "not in the identity document");
 	if (err || !changed)
 		return err;
 	/* Amendments are asked for again: only the document itself is kept. */
@@ -219,9 +221,15 @@ enum err peer_take_iddoc(struct peer *p, struct str bytes)
 		log_warn(c->t->o.log, "identity document not kept peer=%s error=%s", c->name,
 			err_name(err));
 	for (struct peer *q = c->peers; q; q = q->next) {
-		if (q->link && !iddoc_set_allows(&c->docs, &link_peer(q->link->link)->cert))
+		if (!q->link)
+			continue;
+		if (iddoc_set_allows(&c->docs, &link_peer(q->link->link)->cert))
+			q->unproven = false;
+		else
 			wlink_close(q->link, BYE_REVOKED, "revoked");
 	}
+	calls_up(c);
+	transport_turn(c->t);
 	return ERR_OK;
 }
 

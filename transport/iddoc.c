@@ -274,6 +274,38 @@ enum err iddoc_set_merge(
 	return merge_amendment(s, base, d, bytes, changed, why);
 }
 
+bool iddoc_set_revokes(const struct iddoc_set *s, const unsigned char node[32])
+{
+	CLEANUP(freep) struct iddoc *base = NULL;
+
+	if (s->base.n == 0)
+		return false;
+	base = parsed(&s->base);
+	return set_revokes(s, base, node);
+}
+
+static bool lists(const struct iddoc *d, const unsigned char node[32])
+{
+	for (size_t i = 0; i < d->n_certs; i++) {
+		if (memcmp(d->certs[i].node, node, 32) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool set_lists(
+	const struct iddoc_set *s, const struct iddoc *base, const unsigned char node[32])
+{
+	bool found = lists(base, node);
+
+	for (size_t i = 0; i < s->n_amendments && !found; i++) {
+		CLEANUP(freep) struct iddoc *d = parsed(&s->amendments[i]);
+
+		found = lists(d, node);
+	}
+	return found;
+}
+
 bool iddoc_set_allows(const struct iddoc_set *s, const struct cert *c)
 {
 	CLEANUP(freep) struct iddoc *base = NULL;
@@ -281,7 +313,8 @@ bool iddoc_set_allows(const struct iddoc_set *s, const struct cert *c)
 	if (s->base.n == 0)
 		return c->issuer_kind == CERT_BY_IDENTITY;
 	base = parsed(&s->base);
-	if (memcmp(base->identity, c->identity, 32) != 0 || set_revokes(s, base, c->node))
+	if (memcmp(base->identity, c->identity, 32) != 0 || !set_lists(s, base, c->node) ||
+		set_revokes(s, base, c->node))
 		return false;
 	if (c->issuer_kind == CERT_BY_IDENTITY)
 		return true;

@@ -70,8 +70,10 @@ enum err iddoc_set_merge(
 /* 0 when nothing is known. */
 uint64_t iddoc_set_seq(const struct iddoc_set *s);
 
-/* True unless the set revokes the certificate's node; for a certificate by a granting node,
- * that node must also be listed with the right to certify and not be revoked. */
+/* A document states everything: a certificate counts if the set lists its node and doesn't
+ * revoke it; one by a granting node, if that node too is listed with the right to certify and
+ * not revoked. With nothing known, the identity's own word is enough. */
 bool iddoc_set_allows(const struct iddoc_set *s, const struct cert *c);
+bool iddoc_set_revokes(const struct iddoc_set *s, const unsigned char node[32]);
 
 #endif

@@ -34,9 +34,8 @@ struct identity *identity_new(
 	const struct rng *rng, int64_t now_ms, struct identity_recovery *recovery);
 
 /* The identity of a recovery seed on a new device: identity key number 0 with a new node key, a
- * certificate for it and a document whose seq is now_ms, so that it follows the lost one's. The
- * documents that others hold name the lost device; it is revoked when one of them is met (the
- * overlay hands it to iddoc_recover()). */
+ * certificate for it and a document whose seq is now_ms, so that it follows the lost one's: it
+ * doesn't list the lost device, which whoever has met the new one therefore refuses. */
 struct identity *identity_recover(
 	const struct rng *rng, int64_t now_ms, const struct identity_recovery *recovery);
 

@@ -79,6 +79,8 @@ struct peer {
 	struct loop_timer *ack_timer;
 	unsigned char epoch[EPOCH_LEN], their_epoch[EPOCH_LEN];
 	bool has_their_epoch;
+	bool unproven; /* it says that a newer document lists it: nothing else before we have
+			  that */
 
 	/* Dialling. */
 	unsigned dialling; /* links and look-ups of this round */

@@ -218,6 +218,14 @@ static bool on_allow_xx(struct link *l)
 	return false;
 }
 
+/* Its document may be newer than ours and list it. It has to show that first. */
+static bool says_newer(const struct contact *c, const struct hello *h)
+{
+	return h->iddoc_seq > iddoc_set_seq(&c->docs) &&
+		h->cert.issuer_kind == CERT_BY_IDENTITY &&
+		!iddoc_set_revokes(&c->docs, h->cert.node);
+}
+
 /* What every peer must fulfil, whoever dialled. */
 static bool peer_acceptable(const struct transport *t, const struct link *l)
 {
@@ -231,7 +239,7 @@ static bool peer_acceptable(const struct transport *t, const struct link *l)
 		return false;
 	if (!c)
 		return cert->issuer_kind == CERT_BY_IDENTITY;
-	return iddoc_set_allows(&c->docs, cert);
+	return iddoc_set_allows(&c->docs, cert) || says_newer(c, link_peer(l));
 }
 
 static void admit_accepted(struct wlink *w)
@@ -346,6 +354,7 @@ static void on_up(struct link *l)
 	if (old)
 		wlink_close(old, BYE_REPLACED, "another link stays");
 	stop_other_dials(w);
+	p->unproven = !iddoc_set_allows(&p->contact->docs, &link_peer(l)->cert);
 	note_contact(w);
 	take_session(p, link_peer(l));
 	if (w->pairing)
@@ -511,7 +520,14 @@ static void session_wakes(void *arg)
 
 static void session_opened(void *arg, struct stream *st)
 {
-	incoming_opened(arg, st);
+	struct peer *p = arg;
+
+	if (!p->unproven) {
+		incoming_opened(p, st);
+		return;
+	}
+	stream_release(st);
+	wlink_close(p->link, BYE_REVOKED, "not in the identity document");
 }
 
 static void session_data(void *arg, struct stream *st, struct str bytes, bool fin)

@@ -691,6 +691,37 @@ static void a_blocked_contact_is_let_in_no_more(void **state)
 	assert_true(overlay_run_until(r->loop, &r->b.ups, 15000));
 }
 
+static void a_recovered_device_takes_the_lost_ones_place(void **state)
+{
+	struct rig *r = *state;
+	struct identity_recovery seed;
+	struct answer a = { 0 };
+	struct transport_request rq;
+
+	overlay_node_stop(&r->b);
+	identity_free(r->b.identity);
+	r->b.identity = identity_new(&rng_system, clock_wall_ms(&clock_system), &seed);
+	overlay_node_start(&r->b, NULL);
+	overlay_pair(&r->a, &r->b);
+	overlay_run_for(r->loop, 100); /* documents have crossed */
+	overlay_node_stop(&r->b);      /* the lost one */
+	identity_free(r->c.identity);
+	r->c.identity = identity_recover(&rng_system, clock_wall_ms(&clock_system), &seed);
+	overlay_node_start(&r->c, NULL);
+	serve_echo(&r->c);
+	overlay_pair(&r->a, &r->c);
+	rq = request_to(&r->c, "/_matrix/x", STR("same name"), &a);
+	transport_request(r->a.transport, &rq);
+	assert_true(overlay_run_until(r->loop, &a.done, 5000));
+	assert_string_equal(a.body, "same name");
+	/* The thief switches it on. */
+	r->b.ups = 0;
+	overlay_node_start(&r->b, NULL);
+	overlay_run_for(r->loop, 4000);
+	assert_int_equal(r->b.ups, 0);
+	assert_true(transport_connected(r->a.transport, overlay_node_name(&r->c)));
+}
+
 static void simultaneous_dials_leave_one_link(void **state)
 {
 	struct rig *r = *state;
@@ -740,6 +771,7 @@ int main(void)
 		ON_RIG(an_invite_or_pairing_that_is_not_durable_is_none),
 		ON_RIG(a_forgotten_contact_is_let_in_no_more),
 		ON_RIG(a_blocked_contact_is_let_in_no_more),
+		ON_RIG(a_recovered_device_takes_the_lost_ones_place),
 		ON_RIG(simultaneous_dials_leave_one_link),
 	};
 

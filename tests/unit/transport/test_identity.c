@@ -295,7 +295,7 @@ static void a_revocation_beats_every_certificate_until_a_newer_document(void **s
 	struct maker m;
 	struct iddoc_set s = { 0 };
 	struct buf base = { 0 }, add = { 0 }, revoke = { 0 }, newer = { 0 };
-	struct cert by_node, second;
+	struct cert by_node, first, second;
 	bool changed;
 
 	maker_init(&m);
@@ -305,22 +305,29 @@ static void a_revocation_beats_every_certificate_until_a_newer_document(void **s
 	document(&m, 6, -1, -1, &newer);
 	by_node = cert_for(&m, 1, 0, 0);
 	second = cert_for(&m, 1, 0, -1);
+	first = cert_for(&m, 0, 0, -1);
 
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&add), &changed, NULL), ERR_NOT_FOUND);
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&base), &changed, NULL), ERR_OK);
 	assert_true(changed);
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&base), &changed, NULL), ERR_OK);
 	assert_false(changed);
+	assert_true(iddoc_set_allows(&s, &first));
+	assert_false(iddoc_set_allows(&s, &by_node)); /* not listed */
+	assert_false(iddoc_set_allows(&s, &second));
+	assert_int_equal(iddoc_set_merge(&s, buf_str(&add), &changed, NULL), ERR_OK);
 	assert_true(iddoc_set_allows(&s, &by_node));
-	assert_true(iddoc_set_allows(&s, &second));
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&revoke), &changed, NULL), ERR_OK);
 	assert_true(changed);
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&add), &changed, NULL), ERR_OK);
+	assert_false(changed);
+	assert_true(iddoc_set_revokes(&s, by_node.node));
 	assert_false(iddoc_set_allows(&s, &by_node));
 	assert_false(iddoc_set_allows(&s, &second));
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&newer), &changed, NULL), ERR_OK);
 	assert_int_equal(iddoc_set_seq(&s), 6);
-	assert_true(iddoc_set_allows(&s, &second));
+	assert_false(iddoc_set_allows(&s, &second)); /* the newer one doesn't list it */
+	assert_true(iddoc_set_allows(&s, &first));
 	assert_int_equal(iddoc_set_merge(&s, buf_str(&revoke), &changed, NULL), ERR_OK);
 	assert_false(changed);
 
