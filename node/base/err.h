@@ -11,7 +11,8 @@
 #include "node/base/compiler.h"
 
 /* code, HTTP status and Matrix errcode used if it reaches a client (client-server API,
- * "Standard error response"). The last two are read by client-api/reply.c alone. */
+ * "Standard error response"). The last two are read where answers are
+ * made, client-api/reply.c and federation/inbound.c. */
 #define ERR_LIST(X) \
 	X(OK, 200, "") \
 	X(NOMEM, 503, "M_UNKNOWN")      /* let the request fail; the process goes on */ \

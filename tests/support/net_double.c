@@ -84,7 +84,6 @@ void net_lose_answer(struct net *n)
 	n->lose = true;
 }
 
-
 static struct transport *node_find(struct net *n, struct str name)
 {
 	struct transport *t = n->nodes;
