@@ -17,6 +17,7 @@
 #include "tests/support/crash_vfs.h"
 
 #define ERRORS_UNTIL_WELL 5
+#define PATIENCE_US       2000
 
 struct rig {
 	struct crash_vfs *vfs;
@@ -71,6 +72,10 @@ static void failed(void *arg)
 
 	if (++r->errors == ERRORS_UNTIL_WELL && !r->once)
 		crash_vfs_fail_after(r->vfs, 0, 0, false);
+	/* A store that is down refuses at once, and looks at its disk again after a second: the
+	 * writers must not be through with their events before that. */
+	if (r->errors > ERRORS_UNTIL_WELL)
+		(void)usleep(PATIENCE_US);
 }
 
 static void acked(void *arg, unsigned n)

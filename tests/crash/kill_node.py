@@ -135,7 +135,7 @@ def main():
     bad = 0
     acknowledged = 0
     with tempfile.TemporaryDirectory() as d:
-        server = Kith(d, args.kith)
+        server = Kith(d, str(pathlib.Path(args.kith).resolve()))
         server.prepare()
         server.start()
         for kill in range(args.kills):

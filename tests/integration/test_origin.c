@@ -121,5 +121,6 @@ int main(void)
 		cmocka_unit_test(servers_endpoints_are_not_for_clients),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
+	(void)cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -458,5 +458,5 @@ int main(void)
 		TEST(a_locked_account_may_only_log_out),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }

@@ -438,5 +438,5 @@ int main(void)
 		TEST(messages_to_other_servers_wait_in_the_outbox),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }

@@ -764,5 +764,5 @@ int main(void)
 		TEST(a_deleted_device_takes_its_keys_along),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }

@@ -128,5 +128,5 @@ int main(void)
 		TEST(closing_ends_every_job),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }
