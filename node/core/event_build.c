@@ -38,14 +38,19 @@ static void put_ids(struct jw *w, const char *key, const struct str *ids, size_t
 	jw_end(w);
 }
 
-static void put_bare(const struct event_build *b, struct buf *out)
+/* Canonical where content is: its members are in the order of their keys. hashes empty: none.
+ */
+static void put_bare(
+	const struct event_build *b, struct str content, struct str hashes, struct buf *out)
 {
 	struct jw w = jw_to(out);
 
 	jw_obj(&w);
 	put_ids(&w, "auth_events", b->auth_events, b->n_auth_events, b->version);
-	jw_kv_raw(&w, "content", b->content);
+	jw_kv_raw(&w, "content", content);
 	jw_kv_int(&w, "depth", b->depth);
+	if (hashes.n)
+		jw_kv_raw(&w, "hashes", hashes);
 	jw_kv_int(&w, "origin_server_ts", b->origin_server_ts);
 	put_ids(&w, "prev_events", b->prev_events, b->n_prev_events, b->version);
 	if (b->redacts.n && !b->version->redacts_in_content)
@@ -70,6 +75,13 @@ static void put_old_id(const struct json *bare, const struct sign_key *key, stru
 	buf_printf(out, ":%.*s\"", STR_FMT(key->server_name));
 }
 
+static void put_hashes(const unsigned char hash[REDACT_HASH_BYTES], struct buf *out)
+{
+	buf_put_z(out, "{\"sha256\":\"");
+	base64_put(out, hash, REDACT_HASH_BYTES);
+	buf_put_z(out, "\"}");
+}
+
 static void put_hashed(const struct json *bare, const struct room_version *v,
 	const struct sign_key *key, struct buf *out)
 {
@@ -89,9 +101,7 @@ static void put_hashed(const struct json *bare, const struct room_version *v,
 			hashed = tree;
 	}
 	redact_content_hash(hashed, hash);
-	buf_put_z(&hashes, "{\"sha256\":\"");
-	base64_put(&hashes, hash, sizeof(hash));
-	buf_put_z(&hashes, "\"}");
+	put_hashes(hash, &hashes);
 	edits[1].value = buf_str(&hashes);
 	json_canonical_edited(bare, edits, 2, out);
 }
@@ -140,12 +150,41 @@ static enum err complete(const struct json *bare, const struct room_version *v,
 	return sign_and_make(hashed, v, key, out, why);
 }
 
+/* Versions 1 and 2, whose id is a part of what is hashed. */
+static enum err build_named(const struct event_build *b, struct str content,
+	const struct sign_key *key, struct event **out, struct err_ctx *why)
+{
+	CLEANUP(buf_deinit) struct buf text = { 0 };
+	CLEANUP(json_freep) struct json *bare = NULL;
+
+	put_bare(b, content, (struct str){ 0 }, &text);
+	TRY(json_parse(buf_str(&text), limits_of(b->version), &bare, why));
+	return complete(bare, b->version, key, out, why);
+}
+
+/* The content hash is that of the bare text as it stands: it is written canonical. */
+static enum err build(const struct event_build *b, struct str content,
+	const struct sign_key *key, struct event **out, struct err_ctx *why)
+{
+	CLEANUP(buf_deinit) struct buf text = { 0 };
+	CLEANUP(buf_deinit) struct buf hashes = { 0 };
+	CLEANUP(json_freep) struct json *hashed = NULL;
+	unsigned char hash[REDACT_HASH_BYTES];
+
+	put_bare(b, content, (struct str){ 0 }, &text);
+	crypto_hash_sha256(hash, (const unsigned char *)text.p, text.n);
+	put_hashes(hash, &hashes);
+	buf_clear(&text);
+	put_bare(b, content, buf_str(&hashes), &text);
+	TRY(json_parse(buf_str(&text), limits_of(b->version), &hashed, why));
+	return sign_and_make(hashed, b->version, key, out, why);
+}
+
 enum err event_build(const struct event_build *b, const struct sign_key *key,
 	struct event **out, struct err_ctx *why)
 {
 	CLEANUP(buf_deinit) struct buf text = { 0 };
 	CLEANUP(json_freep) struct json *content = NULL;
-	CLEANUP(json_freep) struct json *bare = NULL;
 
 	if (b->content.n > LIMIT_EVENT_BYTES)
 		return err_set(why, ERR_TOO_LARGE, "event: larger than 65536 bytes");
@@ -153,9 +192,10 @@ enum err event_build(const struct event_build *b, const struct sign_key *key,
 	TRY(json_parse(b->content, limits_of(b->version), &content, why));
 	if (!json_is(content, JSON_OBJECT))
 		return err_set(why, ERR_MALFORMED, "content must be an object");
-	put_bare(b, &text);
-	TRY(json_parse(buf_str(&text), limits_of(b->version), &bare, why));
-	return complete(bare, b->version, key, out, why);
+	json_canonical(content, &text);
+	if (b->version->format == EVENT_FORMAT_1)
+		return build_named(b, buf_str(&text), key, out, why);
+	return build(b, buf_str(&text), key, out, why);
 }
 
 enum err event_sign_template(const struct json *template_json, const struct room_version *v,
