@@ -36,7 +36,8 @@ static void write_state(struct request *r, const char *name, bool on)
 
 static enum err get_lock(struct request *r)
 {
-	bool locked, suspended;
+	bool locked = false;
+	bool suspended = false;
 	enum err err = look_at(r, &locked, &suspended, false);
 
 	if (!err)
@@ -46,7 +47,8 @@ static enum err get_lock(struct request *r)
 
 static enum err get_suspend(struct request *r)
 {
-	bool locked, suspended;
+	bool locked = false;
+	bool suspended = false;
 	enum err err = look_at(r, &locked, &suspended, false);
 
 	if (!err)

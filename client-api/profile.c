@@ -6,6 +6,7 @@
 #include "client-api/interactive.h"
 #include "client-api/reply.h"
 #include "client-api/routes.h"
+#include "node/base/limits.h"
 
 static void got_profile(struct profile_call *c, enum err err, struct str reply)
 {
@@ -91,7 +92,7 @@ const struct route profile_routes[] = {
 	{ "getProfileField", "GET", "/_matrix/client/v3/profile/{userId}/{keyName}",
 		AUTH_UNLESS_LOCAL, COST_READ, get_profile },
 	{ "setProfileField", "PUT", "/_matrix/client/v3/profile/{userId}/{keyName}", AUTH_TOKEN,
-		COST_WRITE, put_field, BODY_OBJECT, 68 * 1024 },
+		COST_WRITE, put_field, BODY_OBJECT, LIMIT_BODY_EVENT },
 	{ "deleteProfileField", "DELETE", "/_matrix/client/v3/profile/{userId}/{keyName}",
 		AUTH_TOKEN, COST_WRITE, delete_field },
 	{ 0 },

@@ -276,8 +276,8 @@ void incomings_session_gone(struct peer *p)
 	struct incoming *in = p->contact->t->incoming;
 
 	while (in) {
-		struct incoming *next = in->next;
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list */
+		/* What was freed left the list. */
+		struct incoming *next = in->next; /* NOLINT(clang-analyzer-unix.Malloc) */
 		bool hit = in->peer == p && in->stream;
 
 		if (hit) {

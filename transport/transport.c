@@ -82,7 +82,8 @@ void transport_later(
 /* What waits for durability is freed when that answers; what is deferred, now. */
 static void wait_drop(struct wait *w)
 {
-	struct loop *loop = w->t->o.loop;
+	/* The analyser takes it for the one that was unlinked before. */
+	struct loop *loop = w->t->o.loop; /* NOLINT(clang-analyzer-core.NullDereference) */
 
 	wait_unlink(w);
 	if (!w->deferred.queued)
@@ -350,7 +351,7 @@ void transport_free(struct transport *t)
 	contacts_free(t);
 	invites_free(t);
 	while (t->waits)
-		wait_drop(t->waits);
+		wait_drop(t->waits); /* NOLINT(clang-analyzer-unix.Malloc): it left the list */
 	loop_undefer(t->o.loop, &t->turn);
 	loop_undefer(t->o.loop, &t->ended);
 	loop_timer_free(t->o.loop, t->record_timer);

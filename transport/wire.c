@@ -76,7 +76,7 @@ void wire_copy(struct wire *w, void *out, size_t n)
 {
 	struct str s = wire_bytes(w, n);
 
-	if (s.n == n)
+	if (n && s.n == n)
 		memcpy(out, s.p, n);
 	else
 		memset(out, 0, n);
@@ -166,6 +166,7 @@ void wire_hash(void *out, size_t n, const char *ctx, struct str data)
 		return;
 	}
 	assert(strlen(ctx) <= sizeof(key));
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): padded with zeros */
 	memcpy(key, ctx, strlen(ctx));
 	hash(out, n, key, sizeof(key), data.p, data.n);
 }
@@ -180,6 +181,7 @@ static void signed_bytes(struct buf *b, const char *ctx, struct str body)
 	char pad[SIGN_CTX] = { 0 };
 
 	assert(strlen(ctx) <= sizeof(pad));
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): padded with zeros */
 	memcpy(pad, ctx, strlen(ctx));
 	buf_put(b, pad, sizeof(pad));
 	buf_put_str(b, body);

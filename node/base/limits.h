@@ -51,13 +51,13 @@
 #define LIMIT_PUSHERS            20
 #define LIMIT_KEYS_QUERY_USERS   10000
 #define LIMIT_ONE_TIME_KEYS      100
-#define LIMIT_UIA_MS             (15 * 60 * 1000)
+#define LIMIT_UIA_MS             (15L * 60 * 1000)
 #define LIMIT_TO_DEVICE_MESSAGES 10000
 #define LIMIT_TO_DEVICE_BYTES    (10L * 1024 * 1024)
 
 /* Rooms and sync. */
 #define LIMIT_CREATE_INVITES      100
-#define LIMIT_SYNC_MS             (5 * 60 * 1000)
+#define LIMIT_SYNC_MS             (5L * 60 * 1000)
 #define LIMIT_SYNC_PARKED_USER    32
 #define LIMIT_TIMELINE_EVENTS     1000
 #define LIMIT_MESSAGES_PAGE       1000

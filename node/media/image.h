@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #define IMAGE_MAX_SIDE   10000
-#define IMAGE_MAX_PIXELS (32u * 1000 * 1000)
+#define IMAGE_MAX_PIXELS (32UL * 1000 * 1000)
 
 enum image_format { IMAGE_UNKNOWN, IMAGE_PNG, IMAGE_JPEG, IMAGE_GIF, IMAGE_WEBP };
 enum image_format image_sniff(struct str bytes);

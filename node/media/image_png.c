@@ -80,7 +80,7 @@ static void read_picture(png_structp png, png_infop info, struct scaler *s, stru
 	png_set_read_fn(png, j, read_bytes);
 	/* Colour profiles, text and the like are of no use here and only cost memory. */
 	png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
-	png_set_chunk_malloc_max(png, 4 * 1024 * 1024);
+	png_set_chunk_malloc_max(png, 4L * 1024 * 1024);
 	png_read_info(png, info);
 	j->err = scaler_begin(
 		s, png_get_image_width(png, info), png_get_image_height(png, info));

@@ -19,8 +19,8 @@
 #define LOG_MODULE "media"
 
 /* Asked-for times are written when the last one is this old: reading costs no writes. */
-#define USED_EVERY_MS (60 * 60 * 1000)
-#define PENDING_MS    (24 * 60 * 60 * 1000)
+#define USED_EVERY_MS (60L * 60 * 1000)
+#define PENDING_MS    (24L * 60 * 60 * 1000)
 
 enum media_folder { MEDIA_FILES, MEDIA_THUMBS };
 

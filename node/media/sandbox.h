@@ -5,8 +5,8 @@
 #define KITH_MEDIA_SANDBOX_H
 
 #define SANDBOX_SECONDS 5
-#define SANDBOX_MEMORY  (256u * 1024 * 1024)
-#define SANDBOX_FILE    (16u * 1024 * 1024)
+#define SANDBOX_MEMORY  (256UL * 1024 * 1024)
+#define SANDBOX_FILE    (16UL * 1024 * 1024)
 
 /* Closes every descriptor from first on. */
 void sandbox_close_from(int first);

@@ -18,7 +18,7 @@
 #include "node/base/limits.h"
 
 /* Past it the caller is asked to wait. */
-#define BUSY_BYTES (256u * 1024)
+#define BUSY_BYTES (256UL * 1024)
 
 struct media_upload {
 	struct media *m;

@@ -245,8 +245,8 @@ static enum err load(struct collect *c)
 	struct state_list *out = &c->d->state;
 	struct answer *an = c->an;
 
-	out->events = (const struct store_event **)arena_calloc(
-		c->d->a, c->n + 1, sizeof *out->events);
+	out->events =
+		(const struct store_event **)arena_calloc(c->d->a, c->n + 1, sizeof(void *));
 	for (size_t i = 0; i < c->n; i++) {
 		struct store_event *e = ARENA_NEW(c->d->a, struct store_event);
 		enum err err = store_event_get_nid(an->store, c->d->a, c->nids[i], e);

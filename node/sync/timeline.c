@@ -86,7 +86,7 @@ static enum err own_event_alone(struct answer *an, struct room_data *d)
 		return ERR_OK;
 	if (err)
 		return err;
-	d->timeline.events = (const struct store_event **)arena_calloc(d->a, 1, sizeof e);
+	d->timeline.events = (const struct store_event **)arena_calloc(d->a, 1, sizeof(void *));
 	d->timeline.events[0] = e;
 	d->timeline.n = 1;
 	return ERR_OK;
@@ -102,8 +102,7 @@ enum err timeline_gather(struct answer *an, struct room_data *d)
 	if (p->own_only)
 		return own_event_alone(an, d);
 	s.lowest = p->to + 1;
-	s.events =
-		(const struct store_event **)arena_calloc(d->a, s.limit + 1, sizeof *s.events);
+	s.events = (const struct store_event **)arena_calloc(d->a, s.limit + 1, sizeof(void *));
 	if (!event_filter_none(&an->filter->timeline)) {
 		err = scan(&s);
 		if (err)

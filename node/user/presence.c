@@ -11,11 +11,11 @@
 #include "store/user_setting.h"
 
 /* Without a sync for so long a local user is offline; a parked poll is at most 5 minutes. */
-#define OFFLINE_AFTER_MS (5 * 60 * 1000 + 30 * 1000)
+#define OFFLINE_AFTER_MS (5L * 60 * 1000 + 30L * 1000)
 /* Without doing anything for so long he is idle. */
-#define IDLE_AFTER_MS (5 * 60 * 1000)
+#define IDLE_AFTER_MS (5L * 60 * 1000)
 /* And so long "currently active". */
-#define ACTIVE_MS    (60 * 1000)
+#define ACTIVE_MS    (60L * 1000)
 #define STATUS_BYTES 1024
 /* Users of other servers that are remembered; who comes when it is full isn't. */
 #define REMOTE_MAX 10000
