@@ -77,7 +77,8 @@ static enum err get_capabilities(struct request *r)
 	jw_key(&w, "available");
 	jw_obj(&w);
 	for (size_t i = 0; (v = room_version_at(i)); i++)
-		jw_kv_z(&w, v->name, "stable");
+		if (v->offered)
+			jw_kv_z(&w, v->name, "stable");
 	jw_end(&w);
 	jw_end(&w);
 	put_enabled(&w, "m.change_password", true);

@@ -13,7 +13,7 @@ static enum err find_version(
 	struct str name = c->version.n ? c->version : r->default_version;
 
 	*out = room_version_find(name);
-	if (*out)
+	if (*out && (*out)->offered)
 		return ERR_OK;
 	c->errcode = "M_UNSUPPORTED_ROOM_VERSION";
 	return err_set(&c->why, ERR_INVALID, "this server has no room version %.*s",

@@ -39,7 +39,7 @@ static enum err check(struct upgrading *x)
 	if (err)
 		return err;
 	x->version = room_version_find(u->version);
-	if (!x->version) {
+	if (!x->version || !x->version->offered) {
 		u->errcode = "M_UNSUPPORTED_ROOM_VERSION";
 		return err_set(&u->why, ERR_INVALID, "this server has no such room version");
 	}

@@ -834,7 +834,7 @@ static void the_basics(void **state)
 			"{\"m.homeserver\":{\"base_url\":\"http://localhost:8008\"}}" },
 		{ "GET " P "/capabilities", H ALICE, NULL, 200,
 			"{\"capabilities\":{\"m.room_versions\":{\"default\":\"12\","
-			"\"available\":{" },
+			"\"available\":{\"11\":\"stable\",\"12\":\"stable\"}}," },
 		{ "GET " P "/voip/turnServer", H ALICE, NULL, 200, "{}" },
 	};
 	check(*state, cases, ARRAY_LEN(cases));

@@ -147,6 +147,9 @@ static void each_room_version_works(void **state)
 		invite_and_join(&f->alice, &f->bob, room);
 		hears(&f->bob, room, say(&f->alice, room, "hello", (int)i));
 	}
+	/* What is not offered is not made. */
+	(void)user_call(&f->alice, 400, "POST", "{\"room_version\":\"5\"}",
+		"/_matrix/client/v3/createRoom");
 }
 
 /* All m.room.message events of a room that /messages has, walking backwards from now. */
