@@ -5,51 +5,15 @@
 #include "client-api/limiter.h"
 #include "client-api/request_impl.h"
 #include "node/base/limits.h"
+#include "node/base/percent.h"
 #include "node/core/id.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-bool request_decode(struct arena *a, struct str in, bool plus, struct str *out)
-{
-	char *p = arena_alloc(a, in.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < in.n; i++) {
-		char c = in.p[i];
-		if (c == '+' && plus) {
-			c = ' ';
-		} else if (c == '%') {
-			bool whole = in.n - i > 2;
-			int hi = whole ? hex_digit(in.p[i + 1]) : -1;
-			int lo = whole ? hex_digit(in.p[i + 2]) : -1;
-			if (hi < 0 || lo < 0)
-				return false;
-			c = (char)(hi << 4 | lo);
-			i += 2;
-		}
-		if (c == '\0')
-			return false;
-		p[n++] = c;
-	}
-	*out = (struct str){ p, n };
-	return str_is_utf8(*out);
-}
 
 static bool name_is(struct request *r, struct str encoded, struct str name)
 {
 	struct str decoded;
 	if (str_find(encoded, '%') == encoded.n && str_find(encoded, '+') == encoded.n)
 		return str_eq(encoded, name);
-	return request_decode(r->arena, encoded, true, &decoded) && str_eq(decoded, name);
+	return percent_decode(r->arena, encoded, true, &decoded) && str_eq(decoded, name);
 }
 
 bool request_query_each(struct request *r, const char *name, size_t *at, struct str *out)
@@ -60,7 +24,7 @@ bool request_query_each(struct request *r, const char *name, size_t *at, struct 
 		(void)str_cut(rest, '&', &pair, &rest);
 		*at += pair.n + 1;
 		(void)str_cut(pair, '=', &key, &value);
-		if (name_is(r, key, wanted) && request_decode(r->arena, value, true, out))
+		if (name_is(r, key, wanted) && percent_decode(r->arena, value, true, out))
 			return true;
 	}
 	return false;

@@ -57,10 +57,6 @@ static inline struct request_impl *request_impl(const struct request *r)
 	return r->impl;
 }
 
-/* request.c: percent-decoding, once, into a; plus: '+' is a blank. False for broken escapes,
- * NUL, and what isn't UTF-8. */
-bool request_decode(struct arena *a, struct str in, bool plus, struct str *out);
-
 /* router.c: the answer is chosen (status, content_type, out, length): hold and send it. */
 void router_hold(struct request_impl *q);
 /* The stream has ended. */

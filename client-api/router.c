@@ -9,6 +9,7 @@
 #include "client-api/request_impl.h"
 #include "node/base/alloc.h"
 #include "node/base/limits.h"
+#include "node/base/percent.h"
 
 #define LOG_MODULE "api"
 
@@ -302,7 +303,7 @@ static bool find_route(struct request_impl *q)
 	if (!route)
 		return false;
 	for (size_t i = 0; i < m.n_args; i++) {
-		if (request_decode(q->r.arena, m.args[i], false, &q->r.args[i]))
+		if (percent_decode(q->r.arena, m.args[i], false, &q->r.args[i]))
 			continue;
 		refuse(q, 400, "M_INVALID_PARAM", STR("The path is not percent-encoded UTF-8"));
 		return false;

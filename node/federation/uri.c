@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "node/base/percent.h"
+
 static bool unreserved(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -46,44 +48,6 @@ void uri_put_query(struct buf *out, const char *name, struct str value)
 	uri_put(out, value);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-bool uri_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *out)
-{
-	char *p = arena_alloc(a, s.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '+' && plus_is_blank)
-			c = ' ';
-		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-			int low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return false;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (c == '\0')
-			return false;
-		p[n++] = c;
-	}
-	*out = (struct str){ p, n };
-	return str_is_utf8(*out);
-}
-
 bool uri_query(struct arena *a, struct str query, const char *name, size_t n, struct str *out)
 {
 	struct str rest = query;
@@ -96,7 +60,7 @@ bool uri_query(struct arena *a, struct str query, const char *name, size_t n, st
 		(void)str_cut(rest, '&', &pair, &rest);
 		(void)str_cut(pair, '=', &key, &value);
 		if (str_eq(key, str_of(name)) && n-- == 0)
-			return uri_decode(a, value, true, out);
+			return percent_decode(a, value, true, out);
 	}
 	return false;
 }
@@ -122,7 +86,7 @@ bool uri_match(
 		path = str_skip(path, got.n);
 		if (str_starts(segment, STR("{"))) {
 			assert(n < max);
-			if (got.n == 0 || !uri_decode(a, got, false, &args[n++]))
+			if (got.n == 0 || !percent_decode(a, got, false, &args[n++]))
 				return false;
 		} else if (!str_eq(segment, got)) {
 			return false;

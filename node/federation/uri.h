@@ -19,9 +19,6 @@ void uri_put_path(struct buf *out, const char *fmt, const struct str *args, size
 /* Appends "?name=value", or "&name=value" when a query has begun. */
 void uri_put_query(struct buf *out, const char *name, struct str value);
 
-/* Decodes into a. False for a broken escape or what then is no UTF-8, or holds a NUL. */
-bool uri_decode(struct arena *a, struct str s, bool plus_is_blank, struct str *out);
-
 /* The n-th (from 0) value of a name in a query without its '?'. False if there are not so many,
  * or it can't be decoded. */
 bool uri_query(struct arena *a, struct str query, const char *name, size_t n, struct str *out);
