@@ -117,10 +117,10 @@ static void put_body(struct transport_call *call, struct peer *p, struct buf *ou
 	struct str body = buf_str(&call->body);
 	bool zstd = link_peer(p->link->link)->capabilities & CAP_ZSTD;
 
-	if (zstd && request_compress(body, &small)) {
-		h.flags |= REQUEST_ZSTD;
+	if (zstd)
+		h.flags = packer_pack(call->t->packer, body, &small);
+	if (h.flags)
 		body = buf_str(&small);
-	}
 	h.path = buf_str(&call->path);
 	h.length = body.n;
 	request_put(&h, out);
@@ -366,7 +366,7 @@ static void take_body(struct transport_call *call, struct str bytes)
 	bool hold = false;
 
 	call->got += bytes.n;
-	if (call->on_body && !(call->flags & REQUEST_ZSTD)) {
+	if (call->on_body && !call->flags) {
 		call->held += bytes.n;
 		hold = !call->on_body(call->arg, &call->response, bytes);
 		if (!hold)
@@ -387,10 +387,11 @@ static void finish(struct transport_call *call)
 		call_end(call, ERR_MALFORMED, "the answer was cut");
 		return;
 	}
-	if (call->flags & REQUEST_ZSTD) {
+	if (call->flags) {
 		uint64_t max = call->max_response < HELD_MAX ? call->max_response : HELD_MAX;
 
-		err = request_decompress(buf_str(&call->in_body), max, &plain);
+		err = packer_unpack(
+			call->t->packer, call->flags, buf_str(&call->in_body), max, &plain);
 		if (err) {
 			buf_deinit(&plain);
 			call_end(call, err, "the answer can't be unpacked");

@@ -192,7 +192,8 @@ static bool unpack(struct incoming *in)
 {
 	struct buf plain = { 0 };
 	size_t left = budget_left(in);
-	enum err err = request_decompress(buf_str(&in->body), left, &plain);
+	enum err err = packer_unpack(
+		in->t->packer, in->request.flags, buf_str(&in->body), left, &plain);
 
 	if (err) {
 		buf_deinit(&plain);
@@ -221,7 +222,7 @@ static void finish(struct incoming *in)
 		return;
 	}
 	buf_deinit(&in->head);
-	if (in->request.flags & REQUEST_ZSTD && !unpack(in))
+	if (in->request.flags && !unpack(in))
 		return;
 	ask(in);
 }
@@ -346,10 +347,10 @@ void transport_respond(struct transport_incoming *asked, const struct transport_
 
 	if (!in->gone) {
 		/* Only JSON: media is packed already, and may be large. */
-		if (in->zstd && res->content_type.n == 0 && request_compress(body, &small)) {
-			flags = REQUEST_ZSTD;
+		if (in->zstd && res->content_type.n == 0)
+			flags = packer_pack(in->t->packer, body, &small);
+		if (flags)
 			body = buf_str(&small);
-		}
 		put_head(in, res, flags, body.n);
 		stream_set_bulk(in->stream, body.n > BULK_FROM);
 		stream_write(in->stream, body, true);

@@ -1,7 +1,6 @@
 #include "transport/request.h"
 
-#include <zstd.h>
-
+#include "transport/packer.h"
 #include "transport/wire.h"
 
 #define KIND_REQUEST  1
@@ -10,9 +9,6 @@
 #define TLV_TYPE        1
 #define TLV_DISPOSITION 2
 #define TLV_RETRY       3
-
-#define ZSTD_LEVEL 3
-#define ZSTD_FROM  128
 
 void request_put(const struct request_head *h, struct buf *out)
 {
@@ -80,7 +76,7 @@ enum err request_get(struct str bytes, struct request_head *out, size_t *used)
 	h.flags = wire_u8(&w);
 	if (w.bad)
 		return incomplete(bytes);
-	if (kind != KIND_REQUEST || method > TRANSPORT_DELETE || h.flags & ~REQUEST_ZSTD)
+	if (kind != KIND_REQUEST || method > TRANSPORT_DELETE || !packer_flags_ok(h.flags))
 		return ERR_MALFORMED;
 	h.method = (enum transport_method)method;
 	n = wire_varint(&w);
@@ -131,7 +127,7 @@ enum err response_get(struct str bytes, struct response_head *out, size_t *used)
 	h.flags = wire_u8(&w);
 	if (w.bad)
 		return incomplete(bytes);
-	if (kind != KIND_RESPONSE || status < 100 || status > 599 || h.flags & ~REQUEST_ZSTD)
+	if (kind != KIND_RESPONSE || status < 100 || status > 599 || !packer_flags_ok(h.flags))
 		return ERR_MALFORMED;
 	tlvs = wire_var_bytes(&w, REQUEST_HEAD_MAX);
 	h.length = wire_varint(&w);
@@ -142,34 +138,5 @@ enum err response_get(struct str bytes, struct response_head *out, size_t *used)
 		return ERR_MALFORMED;
 	*out = h;
 	*used = bytes.n - w.rest.n;
-	return ERR_OK;
-}
-
-bool request_compress(struct str body, struct buf *out)
-{
-	size_t bound = ZSTD_compressBound(body.n), n;
-
-	if (body.n < ZSTD_FROM)
-		return false;
-	n = ZSTD_compress(buf_reserve(out, bound), bound, body.p, body.n, ZSTD_LEVEL);
-	if (ZSTD_isError(n) || n >= body.n)
-		return false;
-	out->n += n;
-	return true;
-}
-
-enum err request_decompress(struct str body, uint64_t max, struct buf *out)
-{
-	unsigned long long size = ZSTD_getFrameContentSize(body.p, body.n);
-	size_t n;
-
-	if (size == ZSTD_CONTENTSIZE_ERROR)
-		return ERR_MALFORMED;
-	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size > max)
-		return ERR_TOO_LARGE;
-	n = ZSTD_decompress(buf_reserve(out, (size_t)size + 1), (size_t)size, body.p, body.n);
-	if (ZSTD_isError(n) || n != size)
-		return ERR_MALFORMED;
-	out->n += n;
 	return ERR_OK;
 }

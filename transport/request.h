@@ -7,7 +7,7 @@
  *             3 retry after ms u64) | body length varint | body
  *
  * (overlay.md writes the response's TLVs without their length; a parser needs it.) A body is
- * plain, or with flag 1 one zstd frame that states its content size. Pure.
+ * plain, or packed as the flags say (transport/packer.h). Pure.
  */
 #ifndef KITH_TRANSPORT_REQUEST_H
 #define KITH_TRANSPORT_REQUEST_H
@@ -21,11 +21,9 @@
 #define REQUEST_FIELD_MAX 1024 /* content type, disposition */
 #define REQUEST_PREFIX    "/_matrix/"
 
-enum request_flag { REQUEST_ZSTD = 1, REQUEST_DICTIONARY = 2 };
-
 struct request_head {
 	enum transport_method method;
-	uint8_t flags;
+	uint8_t flags;   /* pack_flag */
 	struct str path; /* without the prefix */
 	uint64_t sequence;
 	uint64_t length; /* of the body as it travels */
@@ -48,11 +46,5 @@ void response_put(const struct response_head *h, struct buf *out);
  * bytes. ERR_LIMIT: not all of it is there yet (and it is no longer than REQUEST_HEAD_MAX). */
 enum err request_get(struct str bytes, struct request_head *out, size_t *used) MUST_CHECK;
 enum err response_get(struct str bytes, struct response_head *out, size_t *used) MUST_CHECK;
-
-/* Appends body as one zstd frame if it is worth it (128 bytes up, smaller then). */
-bool request_compress(struct str body, struct buf *out);
-/* Appends the content of a zstd frame. ERR_TOO_LARGE: states more than max, or doesn't say.
- * ERR_MALFORMED. */
-enum err request_decompress(struct str body, uint64_t max, struct buf *out) MUST_CHECK;
 
 #endif

@@ -241,51 +241,43 @@ static enum err input_stream(struct session *s, struct wire *w)
 	return stream_input(st, offset, fin, bytes);
 }
 
-static enum err input_reset(struct session *s, struct wire *w)
+static void take_stop(struct stream *st, uint64_t code)
 {
-	uint64_t id = wire_varint(w), code = wire_varint(w), size = wire_varint(w);
-	struct stream *st;
-	enum err err;
+	struct session *s = st->session;
 
-	if (w->bad)
-		return ERR_MALFORMED;
-	err = stream_of(s, id, &st);
-	if (err || !st)
-		return err;
-	return stream_input_reset(st, code, size);
-}
-
-static enum err input_stop(struct session *s, struct wire *w)
-{
-	uint64_t id = wire_varint(w), code = wire_varint(w);
-	struct stream *st;
-	enum err err;
-
-	if (w->bad)
-		return ERR_MALFORMED;
-	err = stream_of(s, id, &st);
-	if (err || !st)
-		return err;
 	if (!st->released)
 		s->ops->stopped(s->arg, st, code);
 	stream_reset(st, code);
-	return ERR_OK;
 }
 
-static enum err input_max_stream(struct session *s, struct wire *w)
+static void take_max(struct stream *st, uint64_t max)
 {
-	uint64_t id = wire_varint(w), max = wire_varint(w);
+	if (max <= st->out_max)
+		return;
+	st->out_max = max;
+	session_wake(st->session);
+}
+
+/* RESET, STOP and MAX_STREAM: a stream and a number; RESET has its final size besides. */
+static enum err input_stream_control(struct session *s, struct wire *w, enum session_frame type)
+{
+	uint64_t id = wire_varint(w), n = wire_varint(w);
+	uint64_t size = type == SF_RESET ? wire_varint(w) : 0;
 	struct stream *st;
 	enum err err;
 
 	if (w->bad)
 		return ERR_MALFORMED;
 	err = stream_of(s, id, &st);
-	if (!err && st && max > st->out_max) {
-		st->out_max = max;
-		session_wake(s);
-	}
-	return err;
+	if (err || !st)
+		return err;
+	if (type == SF_RESET)
+		return stream_input_reset(st, n, size);
+	if (type == SF_STOP)
+		take_stop(st, n);
+	else
+		take_max(st, n);
+	return ERR_OK;
 }
 
 static enum err input_max_data(struct session *s, struct wire *w)
@@ -342,10 +334,10 @@ static enum err input_frame(struct session *s, struct wire *w, bool *eliciting)
 	case SF_PING: return ERR_OK;
 	case SF_ACK: return input_ack(s, w);
 	case SF_STREAM: return input_stream(s, w);
-	case SF_RESET: return input_reset(s, w);
-	case SF_STOP: return input_stop(s, w);
 	case SF_MAX_DATA: return input_max_data(s, w);
-	case SF_MAX_STREAM: return input_max_stream(s, w);
+	case SF_RESET:
+	case SF_STOP:
+	case SF_MAX_STREAM: return input_stream_control(s, w, (enum session_frame)type);
 	case SF_MAX_STREAMS: return input_max_streams(s, w);
 	case SF_PATH_CHALLENGE:
 	case SF_PATH_RESPONSE: /* of circuits; over a link there is one path */

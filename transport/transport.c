@@ -323,6 +323,7 @@ enum err transport_new(
 	t->ended.fn = on_ended;
 	t->record_timer = loop_timer_new(t->o.loop, on_record_timer, t);
 	map_init(&t->by_name);
+	t->packer = packer_new();
 	gate_init(&t->gate, t->o.rng);
 	err = start(t, why);
 	t->o.listen = NULL; /* the caller's, and not needed any more */
@@ -356,5 +357,6 @@ void transport_free(struct transport *t)
 	loop_undefer(t->o.loop, &t->ended);
 	loop_timer_free(t->o.loop, t->record_timer);
 	buf_deinit(&t->record);
+	packer_free(t->packer);
 	free(t);
 }

@@ -23,6 +23,7 @@
 #include "transport/link.h"
 #include "transport/link_ws.h"
 #include "transport/node_record.h"
+#include "transport/packer.h"
 #include "transport/request.h"
 #include "transport/session.h"
 #include "transport/transport.h"
@@ -133,6 +134,7 @@ struct transport {
 	struct transport_options o;
 	struct identity *identity;
 	struct link_ws *ws;
+	struct packer *packer;
 	struct gate gate;
 	struct map by_name; /* contacts, keyed by their name */
 	struct contact *contacts;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "transport/packer.h"
 #include "transport/request.h"
 
 static bool inside(struct str part, struct str whole)
@@ -17,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct request_head rq, rq2;
 	struct response_head rs, rs2;
 	struct buf b = { 0 };
+	struct packer *packer = packer_new();
 	size_t used, used2;
 
 	if (request_get(s, &rq, &used) == ERR_OK) {
@@ -35,8 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			rs2.length == rs.length && str_eq(rs2.content_type, rs.content_type));
 	}
 	buf_clear(&b);
-	if (request_decompress(s, 65536, &b) == ERR_OK)
-		FUZZ_CHECK(b.n <= 65536);
+	for (uint8_t flags = PACK_ZSTD; flags <= (PACK_ZSTD | PACK_DICTIONARY); flags += 2) {
+		buf_clear(&b);
+		if (packer_unpack(packer, flags, s, 65536, &b) == ERR_OK)
+			FUZZ_CHECK(b.n <= 65536);
+	}
+	packer_free(packer);
 	buf_deinit(&b);
 	return 0;
 }

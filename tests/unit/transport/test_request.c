@@ -3,13 +3,14 @@
 #include <stdlib.h>
 
 #include "tests/support/cmocka.h"
+#include "transport/packer.h"
 #include "transport/wire.h"
 
 static void a_request_is_read_as_it_was_written(void **state)
 {
 	struct buf b = { 0 };
-	struct request_head h = { TRANSPORT_POST, REQUEST_ZSTD, STR("federation/v1/x?a=%2F"),
-		300, 70000 };
+	struct request_head h = { TRANSPORT_POST, PACK_ZSTD, STR("federation/v1/x?a=%2F"), 300,
+		70000 };
 	struct request_head got;
 	size_t used;
 
@@ -19,7 +20,7 @@ static void a_request_is_read_as_it_was_written(void **state)
 	assert_int_equal(request_get(buf_str(&b), &got, &used), ERR_OK);
 	assert_int_equal(used, b.n - 4);
 	assert_int_equal(got.method, TRANSPORT_POST);
-	assert_int_equal(got.flags, REQUEST_ZSTD);
+	assert_int_equal(got.flags, PACK_ZSTD);
 	assert_true(str_eq(got.path, h.path));
 	assert_int_equal(got.sequence, 300);
 	assert_int_equal(got.length, 70000);
@@ -56,7 +57,7 @@ static void malformed_heads_are_refused(void **state)
 	static const struct str requests[] = {
 		STR_INIT("\x02\x00\x00\x00\x00\x00"), /* a response */
 		STR_INIT("\x01\x04\x00\x00\x00\x00"), /* no such method */
-		STR_INIT("\x01\x00\x02\x00\x00\x00"), /* a dictionary that nobody offered */
+		STR_INIT("\x01\x00\x02\x00\x00\x00"), /* a dictionary for nothing packed */
 		STR_INIT("\x01\x00\x00\x03"
 			 "a b\x00\x00"), /* would split a request line */
 		STR_INIT("\x01\x00\x00\x02\r\n\x00\x00"),
@@ -94,36 +95,6 @@ static void a_head_that_never_ends_is_refused(void **state)
 		response_get((struct str){ bytes, sizeof(bytes) }, &rs, &used), ERR_MALFORMED);
 }
 
-static void bodies_are_packed_when_it_helps(void **state)
-{
-	static char text[5000];
-	struct buf packed = { 0 }, plain = { 0 };
-	uint32_t x = 1;
-
-	(void)state;
-	memset(text, 'a', sizeof(text));
-	assert_false(request_compress((struct str){ text, 127 }, &packed));
-	assert_true(request_compress((struct str){ text, sizeof(text) }, &packed));
-	assert_true(packed.n < 200);
-	assert_int_equal(request_decompress(buf_str(&packed), sizeof(text), &plain), ERR_OK);
-	assert_int_equal(plain.n, sizeof(text));
-	assert_memory_equal(plain.p, text, sizeof(text));
-	assert_int_equal(
-		request_decompress(buf_str(&packed), sizeof(text) - 1, &plain), ERR_TOO_LARGE);
-	assert_int_equal(request_decompress(str_head(buf_str(&packed), packed.n - 1),
-				 sizeof(text), &plain),
-		ERR_MALFORMED);
-	assert_int_equal(request_decompress(STR("nonsense"), 100, &plain), ERR_MALFORMED);
-	for (size_t i = 0; i < sizeof(text); i++) {
-		x = x * 1664525 + 1013904223;
-		text[i] = (char)(x >> 24);
-	}
-	buf_clear(&packed);
-	assert_false(request_compress((struct str){ text, sizeof(text) }, &packed));
-	buf_deinit(&packed);
-	buf_deinit(&plain);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,7 +102,6 @@ int main(void)
 		cmocka_unit_test(a_response_is_read_as_it_was_written),
 		cmocka_unit_test(malformed_heads_are_refused),
 		cmocka_unit_test(a_head_that_never_ends_is_refused),
-		cmocka_unit_test(bodies_are_packed_when_it_helps),
 	};
 
 	return RUN_TESTS(tests);
