@@ -3,8 +3,6 @@
 #include "node/base/base64.h"
 #include "node/base/buf.h"
 
-#define ID_LENGTH 44
-
 static bool has_any(struct str s, char a, char b)
 {
 	return str_find(s, a) < s.n || str_find(s, b) < s.n;
@@ -18,8 +16,7 @@ void event_key_of(struct event_key *k, struct str event_id)
 	k->bytes = event_id;
 	k->flags = EVENT_KEY_TEXT;
 	k->any_alphabet = false;
-	if (event_id.n != ID_LENGTH || event_id.p[0] != '$' ||
-		base64_get_exact(k->hash, sizeof(k->hash), text, !v3) != ERR_OK)
+	if (!str_starts(event_id, STR("$")) || !base64_get_hash(k->hash, text, !v3))
 		return;
 	k->bytes = (struct str){ (const char *)k->hash, sizeof(k->hash) };
 	k->flags = v3 ? EVENT_KEY_V3 : 0;

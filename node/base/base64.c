@@ -1,26 +1,52 @@
 #include "node/base/base64.h"
 
-#include <sodium.h>
+/* Each in one cache line, so that what is encoded leaves no trace in which line was read. */
+static const char standard[64] __attribute__((aligned(64))) =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_safe[64] __attribute__((aligned(64))) =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void put(struct buf *out, const void *p, size_t n, int variant)
+static size_t encoded_length(size_t n)
 {
-	size_t room = sodium_base64_encoded_len(n, variant); /* with its NUL */
+	return n / 3 * 4 + (n % 3 ? n % 3 + 1 : 0);
+}
 
-	sodium_bin2base64(buf_reserve(out, room), room, p, n, variant);
-	out->n += room - 1;
+static size_t decoded_length(size_t n)
+{
+	return n / 4 * 3 + (n % 4 ? n % 4 - 1 : 0);
+}
+
+static void put(struct buf *out, const unsigned char *p, size_t n, const char *alphabet)
+{
+	size_t room = encoded_length(n);
+	char *to = buf_reserve(out, room + 1);
+
+	out->n += room;
+	for (; n >= 3; n -= 3, p += 3) {
+		*to++ = alphabet[p[0] >> 2];
+		*to++ = alphabet[(p[0] << 4 | p[1] >> 4) & 63];
+		*to++ = alphabet[(p[1] << 2 | p[2] >> 6) & 63];
+		*to++ = alphabet[p[2] & 63];
+	}
+	if (!n)
+		return;
+	*to++ = alphabet[p[0] >> 2];
+	*to++ = alphabet[(p[0] << 4 | (n > 1 ? p[1] >> 4 : 0)) & 63];
+	if (n > 1)
+		*to = alphabet[p[1] << 2 & 63];
 }
 
 void base64_put(struct buf *out, const void *p, size_t n)
 {
-	put(out, p, n, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+	put(out, p, n, standard);
 }
 
 void base64_put_url(struct buf *out, const void *p, size_t n)
 {
-	put(out, p, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	put(out, p, n, url_safe);
 }
 
-/* Bytes that text decodes to, after dropping right padding; false for wrong padding. */
+/* Drops padding on the right; false for what no bytes are written as. */
 static bool strip_padding(struct str *text)
 {
 	struct str s = *text;
@@ -33,44 +59,52 @@ static bool strip_padding(struct str *text)
 	return s.n % 4 != 1;
 }
 
-/* The last 2 or 3 characters of an unpadded text, as the 1 or 2 bytes at p. Filled up to a
- * whole group, bits that no byte has are dropped instead of refused: other servers take them,
- * and the specification's own test key has some. */
-static bool get_tail(unsigned char *p, struct str tail, int variant)
+/* -1 for what is in neither alphabet or only in the other. */
+static int value_of(char c, bool url)
 {
-	char group[4] = { 'A', 'A', 'A', 'A' };
-	unsigned char bytes[3];
-	size_t got;
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == (url ? '-' : '+'))
+		return 62;
+	return c == (url ? '_' : '/') ? 63 : -1;
+}
 
-	memcpy(group, tail.p, tail.n);
-	if (sodium_base642bin(bytes, 3, group, 4, NULL, &got, NULL, variant) || got != 3)
-		return false;
-	memcpy(p, bytes, tail.n - 1);
-	sodium_memzero(bytes, sizeof(bytes));
-	sodium_memzero(group, sizeof(group));
+/* Decodes all of text, of a length that strip_padding() takes. Bits behind the last byte go to
+ * *rest. */
+static bool decode(unsigned char *p, struct str text, bool url, unsigned *rest)
+{
+	unsigned bits = 0;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		int v = value_of(text.p[i], url);
+
+		if (v < 0)
+			return false;
+		bits = bits << 6 | (unsigned)v;
+		n += 6;
+		if (n < 8)
+			continue;
+		n -= 8;
+		*p++ = (unsigned char)(bits >> n);
+		bits &= (1U << n) - 1;
+	}
+	*rest = bits;
 	return true;
 }
 
 enum err base64_get_exact(void *p, size_t n, struct str text, bool url)
 {
-	int variant = url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
-			  : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
-	size_t tail;
-	size_t whole;
-	size_t got;
+	unsigned rest;
 
-	if (!strip_padding(&text))
-		return ERR_MALFORMED;
-	tail = text.n % 4;
-	whole = text.n / 4 * 3;
-	if (whole + (tail ? tail - 1 : 0) != n)
-		return ERR_MALFORMED;
-	if (whole &&
-		(sodium_base642bin(p, n, text.p, text.n - tail, NULL, &got, NULL, variant) ||
-			got != whole))
-		return ERR_MALFORMED;
-	if (tail &&
-		!get_tail((unsigned char *)p + whole, str_skip(text, text.n - tail), variant))
+	/* What is left over is ignored: other servers take it, and the specification's own test
+	 * key has some. */
+	if (!strip_padding(&text) || decoded_length(text.n) != n ||
+		!decode(p, text, url, &rest))
 		return ERR_MALFORMED;
 	return ERR_OK;
 }
@@ -82,9 +116,16 @@ enum err base64_get(struct buf *out, struct str text, bool url)
 
 	if (!strip_padding(&text))
 		return ERR_MALFORMED;
-	n = text.n / 4 * 3 + (text.n % 4 ? text.n % 4 - 1 : 0);
+	n = decoded_length(text.n);
 	err = base64_get_exact(buf_reserve(out, n + 1), n, text, url);
 	if (!err)
 		out->n += n;
 	return err;
+}
+
+bool base64_get_hash(unsigned char hash[32], struct str text, bool url)
+{
+	unsigned rest;
+
+	return text.n == BASE64_HASH_CHARS && decode(hash, text, url, &rest) && !rest;
 }

@@ -70,8 +70,9 @@ struct event_build {
 	struct str sender;
 	bool is_state;
 	struct str state_key;
-	struct str redacts; /* empty: none */
-	struct str content; /* JSON text of an object */
+	struct str redacts;              /* empty: none */
+	struct str content;              /* JSON text of an object */
+	const struct json *content_tree; /* instead, if it was parsed already; else NULL */
 	int64_t depth;
 	int64_t origin_server_ts;
 	const struct str *prev_events;

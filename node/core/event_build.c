@@ -12,6 +12,7 @@
 /*
  * A new event is made in three texts: the bare one; that with its content hash; that with our
  * signature over the redacted second. The hash of the signed bytes is the event's name too.
+ * Events of our own are written as texts alone; what others drafted is edited as a tree.
  */
 
 static const struct json_limits *limits_of(const struct room_version *v)
@@ -38,26 +39,38 @@ static void put_ids(struct jw *w, const char *key, const struct str *ids, size_t
 	jw_end(w);
 }
 
-/* Canonical where content is: its members are in the order of their keys. hashes empty: none.
- */
-static void put_bare(
-	const struct event_build *b, struct str content, struct str hashes, struct buf *out)
+/* What is in one text of an event beside what it is made of; what is empty is left out. */
+struct text {
+	struct str content; /* canonical */
+	struct str event_id;
+	struct str hashes;
+	struct str redacts;
+	struct str signatures;
+};
+
+/* Canonical: the members are in the order of their keys. */
+static void put_event(const struct event_build *b, const struct text *t, struct buf *out)
 {
 	struct jw w = jw_to(out);
 
+	buf_clear(out);
 	jw_obj(&w);
 	put_ids(&w, "auth_events", b->auth_events, b->n_auth_events, b->version);
-	jw_kv_raw(&w, "content", content);
+	jw_kv_raw(&w, "content", t->content);
 	jw_kv_int(&w, "depth", b->depth);
-	if (hashes.n)
-		jw_kv_raw(&w, "hashes", hashes);
+	if (t->event_id.n)
+		jw_kv_raw(&w, "event_id", t->event_id);
+	if (t->hashes.n)
+		jw_kv_raw(&w, "hashes", t->hashes);
 	jw_kv_int(&w, "origin_server_ts", b->origin_server_ts);
 	put_ids(&w, "prev_events", b->prev_events, b->n_prev_events, b->version);
-	if (b->redacts.n && !b->version->redacts_in_content)
-		jw_kv_str(&w, "redacts", b->redacts);
+	if (t->redacts.n)
+		jw_kv_str(&w, "redacts", t->redacts);
 	if (b->room_id.n)
 		jw_kv_str(&w, "room_id", b->room_id);
 	jw_kv_str(&w, "sender", b->sender);
+	if (t->signatures.n)
+		jw_kv_raw(&w, "signatures", t->signatures);
 	if (b->is_state)
 		jw_kv_str(&w, "state_key", b->state_key);
 	jw_kv_str(&w, "type", b->type);
@@ -65,11 +78,9 @@ static void put_bare(
 }
 
 /* In versions 1 and 2 an id is whatever its maker says: a hash of the event serves. */
-static void put_old_id(const struct json *bare, const struct sign_key *key, struct buf *out)
+static void put_old_id(const unsigned char hash[REDACT_HASH_BYTES], const struct sign_key *key,
+	struct buf *out)
 {
-	unsigned char hash[REDACT_HASH_BYTES];
-
-	redact_content_hash(bare, hash);
 	buf_put_z(out, "\"$");
 	base64_put_url(out, hash, 18);
 	buf_printf(out, ":%.*s\"", STR_FMT(key->server_name));
@@ -94,7 +105,8 @@ static void put_hashed(const struct json *bare, const struct room_version *v,
 	const struct json *hashed = bare;
 
 	if (v->format == EVENT_FORMAT_1) {
-		put_old_id(bare, key, &id);
+		redact_content_hash(bare, hash);
+		put_old_id(hash, key, &id);
 		edits[0].value = buf_str(&id);
 		json_canonical_edited(bare, edits, 1, &named);
 		if (!json_parse(buf_str(&named), limits_of(v), &tree, NULL))
@@ -150,52 +162,71 @@ static enum err complete(const struct json *bare, const struct room_version *v,
 	return sign_and_make(hashed, v, key, out, why);
 }
 
-/* Versions 1 and 2, whose id is a part of what is hashed. */
-static enum err build_named(const struct event_build *b, struct str content,
-	const struct sign_key *key, struct event **out, struct err_ctx *why)
+static void sha256(const struct buf *text, unsigned char hash[REDACT_HASH_BYTES])
 {
-	CLEANUP(buf_deinit) struct buf text = { 0 };
-	CLEANUP(json_freep) struct json *bare = NULL;
-
-	put_bare(b, content, (struct str){ 0 }, &text);
-	TRY(json_parse(buf_str(&text), limits_of(b->version), &bare, why));
-	return complete(bare, b->version, key, out, why);
+	crypto_hash_sha256(hash, (const unsigned char *)text->p, text->n);
 }
 
-/* The content hash is that of the bare text as it stands: it is written canonical. */
-static enum err build(const struct event_build *b, struct str content,
+static enum err build(const struct event_build *b, const struct json *content,
 	const struct sign_key *key, struct event **out, struct err_ctx *why)
 {
-	CLEANUP(buf_deinit) struct buf text = { 0 };
-	CLEANUP(buf_deinit) struct buf hashes = { 0 };
-	CLEANUP(json_freep) struct json *hashed = NULL;
+	CLEANUP(buf_deinit)
+	struct buf whole = { 0 },
+		   kept = { 0 }, text = { 0 }, id = { 0 }, hashes = { 0 }, signature = { 0 },
+		   signatures = { 0 };
+	struct text t = { 0 };
+	struct text redacted;
 	unsigned char hash[REDACT_HASH_BYTES];
 
-	put_bare(b, content, (struct str){ 0 }, &text);
-	crypto_hash_sha256(hash, (const unsigned char *)text.p, text.n);
+	json_canonical(content, &whole);
+	if (whole.n > LIMIT_EVENT_BYTES)
+		return err_set(why, ERR_TOO_LARGE, "event: larger than 65536 bytes");
+	t.content = buf_str(&whole);
+	if (!b->version->redacts_in_content)
+		t.redacts = b->redacts;
+	if (b->version->format == EVENT_FORMAT_1) {
+		put_event(b, &t, &text);
+		sha256(&text, hash);
+		put_old_id(hash, key, &id);
+		t.event_id = buf_str(&id);
+	}
+	put_event(b, &t, &text);
+	sha256(&text, hash);
 	put_hashes(hash, &hashes);
-	buf_clear(&text);
-	put_bare(b, content, buf_str(&hashes), &text);
-	TRY(json_parse(buf_str(&text), limits_of(b->version), &hashed, why));
-	return sign_and_make(hashed, b->version, key, out, why);
+	t.hashes = buf_str(&hashes);
+
+	redact_put_content(content, b->version, b->type, &kept);
+	redacted = t;
+	redacted.content = buf_str(&kept);
+	redacted.redacts = (struct str){ 0 };
+	put_event(b, &redacted, &text);
+	sha256(&text, hash);
+	sign_text(buf_str(&text), key, &signature);
+	sign_put_signatures(NULL, key, buf_str(&signature), &signatures);
+	t.signatures = buf_str(&signatures);
+
+	put_event(b, &t, &text);
+	buf_clear(&id);
+	if (b->version->format != EVENT_FORMAT_1)
+		put_event_id(b->version, hash, &id);
+	return event_make(buf_str(&text), buf_str(&id), b->version, out, why);
 }
 
 enum err event_build(const struct event_build *b, const struct sign_key *key,
 	struct event **out, struct err_ctx *why)
 {
-	CLEANUP(buf_deinit) struct buf text = { 0 };
-	CLEANUP(json_freep) struct json *content = NULL;
+	CLEANUP(json_freep) struct json *owned = NULL;
+	const struct json *content = b->content_tree;
 
-	if (b->content.n > LIMIT_EVENT_BYTES)
-		return err_set(why, ERR_TOO_LARGE, "event: larger than 65536 bytes");
-	/* On its own first: text that is no object could complete what surrounds it. */
-	TRY(json_parse(b->content, limits_of(b->version), &content, why));
+	if (!content) {
+		if (b->content.n > LIMIT_EVENT_BYTES)
+			return err_set(why, ERR_TOO_LARGE, "event: larger than 65536 bytes");
+		TRY(json_parse(b->content, limits_of(b->version), &owned, why));
+		content = owned;
+	}
 	if (!json_is(content, JSON_OBJECT))
 		return err_set(why, ERR_MALFORMED, "content must be an object");
-	json_canonical(content, &text);
-	if (b->version->format == EVENT_FORMAT_1)
-		return build_named(b, buf_str(&text), key, out, why);
-	return build(b, buf_str(&text), key, out, why);
+	return build(b, content, key, out, why);
 }
 
 enum err event_sign_template(const struct json *template_json, const struct room_version *v,

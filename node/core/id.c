@@ -6,7 +6,6 @@
 #include "node/base/base64.h"
 #include "node/base/limits.h"
 
-#define HASH_CHARS      43 /* of 32 bytes in unpadded base64 */
 #define KITH_NAME_CHARS 52 /* of 32 bytes in base32 */
 
 static bool is_digit(char c)
@@ -109,18 +108,9 @@ bool id_user_strict(struct str localpart)
 
 bool id_is_hash(struct str s, char sigil, bool url)
 {
-	CLEANUP(buf_deinit) struct buf again = { 0 };
 	unsigned char hash[32];
 
-	if (s.n != 1 + HASH_CHARS || s.p[0] != sigil ||
-		base64_get_exact(hash, sizeof(hash), str_skip(s, 1), url))
-		return false;
-	/* One hash has one name. */
-	if (url)
-		base64_put_url(&again, hash, sizeof(hash));
-	else
-		base64_put(&again, hash, sizeof(hash));
-	return str_eq(buf_str(&again), str_skip(s, 1));
+	return s.n && s.p[0] == sigil && base64_get_hash(hash, str_skip(s, 1), url);
 }
 
 bool id_room(struct str s)

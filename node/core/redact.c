@@ -113,6 +113,14 @@ static void put_content(
 	jw_end(w);
 }
 
+void redact_put_content(const struct json *content, const struct room_version *v,
+	struct str type, struct buf *out)
+{
+	struct jw w = jw_to(out);
+
+	put_content(&w, content, v, type);
+}
+
 void redact_put(const struct json *pdu, const struct room_version *v, bool with_signatures,
 	struct buf *out)
 {

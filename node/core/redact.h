@@ -20,6 +20,10 @@
 void redact_put(const struct json *pdu, const struct room_version *v, bool with_signatures,
 	struct buf *out);
 
+/* The same of an event's content (an object) alone. */
+void redact_put_content(const struct json *content, const struct room_version *v,
+	struct str type, struct buf *out);
+
 /* SHA-256 of the redacted event without signatures: what is signed, and what names it. signed_
  * text, if not NULL, gets the bytes that were hashed. */
 void redact_reference_hash(const struct json *pdu, const struct room_version *v,

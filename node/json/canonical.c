@@ -49,7 +49,7 @@ static void put_closing(struct buf *out, const cJSON *node)
 
 void json_canonical(const struct json *j, struct buf *out)
 {
-	const cJSON *path[SCAN_DEPTH_MAX + 1];
+	UNCLEARED const cJSON *path[SCAN_DEPTH_MAX + 1];
 	const cJSON *node = tree_node(j);
 	size_t depth = 0;
 
@@ -135,7 +135,7 @@ void json_canonical_edited(
 
 bool json_is_strict(const struct json *j)
 {
-	const cJSON *path[SCAN_DEPTH_MAX + 1];
+	UNCLEARED const cJSON *path[SCAN_DEPTH_MAX + 1];
 	const cJSON *node = tree_node(j);
 	struct str text;
 	size_t depth = 0;

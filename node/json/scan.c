@@ -320,7 +320,7 @@ static enum err scan_all(struct scan *s)
 enum err json_scan(struct str in, const struct json_limits *limits, struct str *out,
 	char **owned, struct err_ctx *why)
 {
-	struct scan s;
+	UNCLEARED struct scan s;
 	enum err err;
 
 	assert(limits->depth <= SCAN_DEPTH_MAX);

@@ -131,7 +131,7 @@ static enum err finish_container(cJSON *node, struct err_ctx *why)
 
 enum err tree_finish(cJSON *root, struct err_ctx *why)
 {
-	cJSON *path[SCAN_DEPTH_MAX + 1]; /* containers that we are in */
+	UNCLEARED cJSON *path[SCAN_DEPTH_MAX + 1]; /* containers that we are in */
 	cJSON *node = root;
 	size_t depth = 0;
 

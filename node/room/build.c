@@ -69,6 +69,7 @@ static enum err build(struct rooms *r, const struct room_version *v, struct str 
 		.state_key = d->state_key,
 		.redacts = d->redacts,
 		.content = d->content,
+		.content_tree = d->content_tree,
 		.depth = place->depth,
 		.origin_server_ts = clock_wall_ms(r->clock),
 		.prev_events = place->prev_events,

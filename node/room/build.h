@@ -14,7 +14,7 @@ struct room_draft {
 	struct str state_key;
 	struct str redacts;              /* empty: none */
 	struct str content;              /* JSON text of an object */
-	const struct json *content_tree; /* the same, if it was parsed already; else NULL */
+	const struct json *content_tree; /* instead, if it was parsed already; else NULL */
 	struct str device_id;            /* of the sender, with the transaction id; or empty */
 	struct str txn_id;
 };

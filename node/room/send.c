@@ -173,7 +173,7 @@ static enum err check_type(struct sending *x)
 }
 
 /* Version 11 up keeps what is redacted in the content. */
-static void put_content(struct sending *x, struct buf *out)
+static void set_content(struct sending *x, struct buf *text, struct room_draft *d)
 {
 	const struct room_send *s = x->s;
 	struct buf id = { 0 };
@@ -181,12 +181,13 @@ static void put_content(struct sending *x, struct buf *out)
 	struct json_edit edit = { .key = STR("redacts") };
 
 	if (!s->redacts.n || !x->room->version->redacts_in_content) {
-		json_canonical(s->content, out);
+		d->content_tree = s->content;
 		return;
 	}
 	jw_str(&w, s->redacts);
 	edit.value = buf_str(&id);
-	json_canonical_edited(s->content, &edit, 1, out);
+	json_canonical_edited(s->content, &edit, 1, text);
+	d->content = buf_str(text);
 	buf_deinit(&id);
 }
 
@@ -198,7 +199,6 @@ static enum err send_checked(struct sending *x)
 		.sender = s->sender,
 		.is_state = s->is_state,
 		.state_key = s->state_key,
-		.content_tree = s->content,
 		.device_id = s->device_id,
 		.txn_id = s->txn_id };
 	enum err err = ERR_OK;
@@ -211,8 +211,7 @@ static enum err send_checked(struct sending *x)
 	if (err || is_so(x))
 		return err;
 	d.redacts = s->redacts;
-	put_content(x, &content);
-	d.content = buf_str(&content);
+	set_content(x, &content, &d);
 	err = room_send_draft(x->r, x->room, &d, s->event_id, &s->why);
 	buf_deinit(&content);
 	return err;
