@@ -52,7 +52,10 @@ static void thread_main(void *arg)
 		*d->ran_tail = j;
 		d->ran_tail = &j->next;
 		uv_cond_broadcast(&d->changed);
+		/* Whoever wakes up wants the lock: free, or it would sleep again at once. */
+		uv_mutex_unlock(&d->lock);
 		uv_async_send(&d->wake);
+		uv_mutex_lock(&d->lock);
 	}
 	uv_mutex_unlock(&d->lock);
 }
@@ -174,8 +177,8 @@ void disk_run(struct disk *d, struct disk_job *j)
 	uv_mutex_lock(&d->lock);
 	*d->todo_tail = j;
 	d->todo_tail = &j->next;
-	uv_cond_broadcast(&d->changed);
 	uv_mutex_unlock(&d->lock);
+	uv_cond_broadcast(&d->changed);
 }
 
 void disk_wait(struct disk *d, struct disk_job *j)
