@@ -5,6 +5,7 @@
 #include "node/base/alloc.h"
 #include "node/base/arena.h"
 #include "node/json/json.h"
+#include "node/loop_uv.h"
 #include "node/node.h"
 #include "node/user/account.h"
 #include "store/store.h"
@@ -25,6 +26,9 @@ struct command {
 	struct account_call account;
 	struct store_waiter durable;
 	int64_t expires_ts;
+	struct loop_work check;
+	struct buf path;
+	enum err checked;
 };
 
 enum kith_status command_status(enum err err)
@@ -243,24 +247,39 @@ static void put_finding(void *arg, const char *line)
 	jw_z(w, line);
 }
 
-static void do_check(struct command *c)
+/* On the pool: reading a whole database takes seconds, and the node serves meanwhile. */
+static void check_work(struct loop_work *work)
 {
-	CLEANUP(buf_deinit) struct buf path = { 0 };
+	struct command *c = CONTAINER_OF(work, struct command, check);
 	struct jw *w = &c->w;
-	enum err err;
 
-	buf_printf(&path, "%s/%s", config_get(&c->node->config, SET_DATA_DIR), NODE_DATABASE);
-	buf_put_u8(&path, 0);
 	jw_obj(w);
 	jw_key(w, "findings");
 	jw_arr(w);
-	err = store_check(path.p, put_finding, w);
+	c->checked = store_check(c->path.p, put_finding, w);
 	jw_end(w);
-	jw_kv_bool(w, "ok", err == ERR_OK);
+	jw_kv_bool(w, "ok", c->checked == ERR_OK);
 	jw_end(w);
+}
+
+static void check_done(struct loop_work *work)
+{
+	struct command *c = CONTAINER_OF(work, struct command, check);
+	enum err err = c->checked;
+
 	if (err == ERR_CORRUPT)
 		err = ERR_OK; /* the findings are the answer */
+	buf_deinit(&c->path);
 	finish(c, err, "the database can't be read");
+}
+
+static void do_check(struct command *c)
+{
+	buf_printf(
+		&c->path, "%s/%s", config_get(&c->node->config, SET_DATA_DIR), NODE_DATABASE);
+	buf_put_u8(&c->path, 0);
+	c->check = (struct loop_work){ .work = check_work, .done = check_done };
+	loop_work(loop_uv_loop(c->node->loop), &c->check);
 }
 
 static const struct {

@@ -67,31 +67,31 @@ static bool ok_address(const char *v)
 
 const struct setting_info settings[N_SETTINGS] = {
 	[SET_DATA_DIR] = { "data-dir", "DIR", NULL, "where keys, database and media lie",
-		ok_any },
+		ok_any, false },
 	[SET_LISTEN] = { "listen", "HOST:PORT", "127.0.0.1:8008",
 		"where clients reach the node; anything but loopback is for others to reach "
 		"too",
-		ok_address },
+		ok_address, true },
 	[SET_LINK_LISTEN] = { "link-listen", "HOST:PORT", "",
 		"where other nodes reach this one (every address, port 27448, or a free one if "
 		"taken)",
-		ok_address },
+		ok_address, false },
 	[SET_REGISTRATION] = { "registration", "closed|token|open", "closed",
 		"who may make an account: nobody, whoever holds a token, anybody",
-		ok_registration },
+		ok_registration, true },
 	[SET_RATE_LIMITS] = { "rate-limits", "on|off", "on", "limit requests of each account",
-		ok_on_off },
-	[SET_DEFAULT_ROOM_VERSION] = { "default-room-version", "N", "12",
-		"version of rooms made here", ok_room_version },
+		ok_on_off, true },
+	[SET_DEFAULT_ROOM_VERSION] = { "default-room-version", "11|12", "12",
+		"version of rooms made here", ok_room_version, true },
 	[SET_PASSWORD_COST] = { "password-cost", "default|low", "default",
-		"cost of hashing passwords; low is for tests and LAN parties", ok_cost },
+		"cost of hashing passwords; low is for tests and LAN parties", ok_cost, false },
 	[SET_DURABILITY] = { "durability", "group|full", "group",
 		"group: requests share a disk flush; full: SQLite flushes each transaction",
-		ok_durability },
+		ok_durability, true },
 	[SET_HOST_NAME] = { "host-name", "NAME", "",
-		"one more name by which clients may address this node", ok_any },
+		"one more name by which clients may address this node", ok_any, true },
 	[SET_LOG_LEVEL] = { "log-level", "error|warn|info|debug", "info",
-		"what is written to the log", ok_level },
+		"what is written to the log", ok_level, true },
 };
 
 void config_init(struct config *c)
@@ -185,6 +185,8 @@ static int one_line(void *arg, const char *section, const char *name, const char
 {
 	struct load *l = arg;
 
+	if (l->err)
+		return 0; /* the first error is the one to tell of */
 	if (section[0] && strcmp(section, "kith") != 0)
 		l->err =
 			err_set(l->why, ERR_INVALID, "there is no section named [%s]", section);
@@ -195,7 +197,8 @@ static int one_line(void *arg, const char *section, const char *name, const char
 
 enum err config_load_file(struct config *c, const char *path, struct err_ctx *why)
 {
-	struct load l = { c, why, ERR_OK };
+	struct err_ctx said = { { 0 } };
+	struct load l = { c, &said, ERR_OK };
 	FILE *f = fopen(path, "re");
 	int line;
 
@@ -205,10 +208,10 @@ enum err config_load_file(struct config *c, const char *path, struct err_ctx *wh
 	line = ini_parse_file(f, one_line, &l);
 	(void)fclose(f);
 	if (l.err)
-		return l.err;
+		return err_set(why, l.err, "%s, line %d: %s", path, line, said.text);
 	if (line)
 		return err_set(
-			why, ERR_INVALID, "%s: line %d is not `name = value`", path, line);
+			why, ERR_INVALID, "%s, line %d is not `name = value`", path, line);
 	return ERR_OK;
 }
 

@@ -30,6 +30,7 @@ struct setting_info {
 	const char *preset; /* NULL: worked out when read (data-dir) */
 	const char *help;
 	bool (*ok)(const char *value);
+	bool run_only; /* means nothing to commands (kith.h) */
 };
 
 extern const struct setting_info settings[N_SETTINGS];

@@ -118,6 +118,7 @@ int kith_config_list(size_t i, struct kith_setting *out)
 	out->values = settings[i].values;
 	out->preset = settings[i].preset ? settings[i].preset : "";
 	out->help = settings[i].help;
+	out->run_only = settings[i].run_only;
 	return 1;
 }
 
@@ -154,11 +155,16 @@ enum kith_status kith_init(const struct kith_config *c, char **server_name, char
 	struct kith_error *why)
 {
 	struct identity_recovery seed;
-	CLEANUP(identity_freep)
-	struct identity *id = identity_new(&rng_system, clock_wall_ms(&clock_system), &seed);
 	char code[IDENTITY_CODE_LEN + 1];
-	enum kith_status status = store_identity(c, id, server_name, why);
+	struct err_ctx ctx = { { 0 } };
+	struct identity *id;
+	enum kith_status status;
 
+	if (node_identity_lost(config_get(&c->config, SET_DATA_DIR), &ctx))
+		return fail(why, KITH_DAMAGED, ctx.text);
+	id = identity_new(&rng_system, clock_wall_ms(&clock_system), &seed);
+	status = store_identity(c, id, server_name, why);
+	identity_free(id);
 	if (!status) {
 		identity_recovery_code(&seed, code);
 		*recovery = xstrdup(str_of(code));

@@ -1,8 +1,6 @@
 /*
- * main: the command line of kith, a user of kith.h alone.
- *
- * Every command takes the settings as flags (--data-dir DIR ...), from the environment
- * (KITH_DATA_DIR) and from kith.conf, flags first. Exit codes are enum kith_status.
+ * main: the commands of the `kith` program, a user of kith.h alone. Exit codes are
+ * enum kith_status.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,29 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node/arguments.h"
 #include "node/include/kith.h"
 
 #define PASSWORD_MAX 512
-#define MAX_WORDS    4
-
-struct args {
-	struct kith_config *config;
-	const char *words[MAX_WORDS]; /* what is no flag, behind the command */
-	size_t n_words;
-	const char *recovery; /* --recover CODE, or "" to ask */
-	const char *minutes;  /* --expires */
-	bool json;
-	bool no_qr;
-};
-
-struct command {
-	const char *name;
-	const char *usage; /* behind `kith name` */
-	const char *help;
-	int (*run)(struct args *a);
-	size_t min_words;
-	size_t max_words;
-};
 
 static int complain(enum kith_status status, const struct kith_error *why)
 {
@@ -107,7 +86,8 @@ static void show_recovery(const char *server_name, const char *recovery)
 }
 
 /* Opens the node, making its identity on the first run. */
-static enum kith_status open_or_init(struct args *a, struct kith **k, struct kith_error *why)
+static enum kith_status open_or_init(
+	struct arguments *a, struct kith **k, struct kith_error *why)
 {
 	enum kith_status status = kith_open(a->config, k, why);
 	char *name = NULL;
@@ -125,7 +105,20 @@ static enum kith_status open_or_init(struct args *a, struct kith **k, struct kit
 	return kith_open(a->config, k, why);
 }
 
-static void greet(struct kith *k)
+/* A command as it must be typed to reach this node. */
+static void print_command(const struct arguments *a, const char *label, const char *words)
+{
+	struct kith_config *plain = kith_config_new();
+	const char *dir = kith_config_get(a->config, "data-dir");
+
+	printf("  %-32s %s %s", label, a->program, words);
+	if (strcmp(dir, kith_config_get(plain, "data-dir")) != 0)
+		printf(" --data-dir '%s'", dir);
+	printf("\n");
+	kith_config_free(plain);
+}
+
+static void greet(const struct arguments *a, struct kith *k)
 {
 	char *token = kith_owner_token(k);
 
@@ -134,16 +127,17 @@ static void greet(struct kith *k)
 	       "  other nodes link to:             %s\n",
 		kith_version(), kith_server_name(k), kith_listen_address(k),
 		kith_link_address(k));
-	if (token)
-		printf("  make the first account:          kith register NAME\n"
-		       "  or in a client, with this registration token: %s\n",
-			token);
+	if (token) {
+		print_command(a, "make the first account:", "register NAME");
+		printf("  or in a client, with this registration token: %s\n", token);
+	}
 	kith_string_free(token);
-	printf("  invite a friend:                 kith invite\n");
+	print_command(a, "invite a friend:", "invite");
+	print_command(a, "accept a friend's invite:", "join INVITE");
 	(void)fflush(stdout);
 }
 
-static int run_node(struct args *a)
+static int run_node(struct arguments *a)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	struct kith_error why = { { 0 } };
@@ -163,7 +157,7 @@ static int run_node(struct args *a)
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGHUP, &act, NULL);
-	greet(k);
+	greet(a, k);
 	kith_run(k);
 	act.sa_handler = SIG_IGN; /* a second signal must not find the node gone */
 	(void)sigaction(SIGTERM, &act, NULL);
@@ -201,7 +195,7 @@ static bool ask_secret(const char *prompt, char *out, size_t size)
 	return ok;
 }
 
-static int recover(struct args *a)
+static int recover(struct arguments *a)
 {
 	struct kith_error why = { { 0 } };
 	enum kith_status status;
@@ -210,8 +204,10 @@ static int recover(struct args *a)
 
 	if (a->recovery[0])
 		(void)snprintf(code, sizeof(code), "%s", a->recovery);
-	else if (!ask_secret("Recovery code: ", code, sizeof(code)))
+	else if (!ask_secret("Recovery code: ", code, sizeof(code))) {
+		(void)fputs("kith: no recovery code came on standard input\n", stderr);
 		return KITH_USAGE;
+	}
 	status = kith_init_recover(a->config, code, &name, &why);
 	explicit_bzero(code, sizeof(code));
 	if (status)
@@ -221,7 +217,7 @@ static int recover(struct args *a)
 	return KITH_OK;
 }
 
-static int run_init(struct args *a)
+static int run_init(struct arguments *a)
 {
 	struct kith_error why = { { 0 } };
 	char *name = NULL;
@@ -241,8 +237,8 @@ static int run_init(struct args *a)
 
 /* The commands that a running node may do ------------------------------------------------ */
 
-static int ask_node(
-	struct args *a, const char *name, const char *const *words, size_t n, char **answer)
+static int ask_node(struct arguments *a, const char *name, const char *const *words, size_t n,
+	char **answer)
 {
 	struct kith_error why = { { 0 } };
 	char *arguments = kith_command_arguments(name, words, n);
@@ -257,7 +253,7 @@ static int ask_node(
 	return status ? complain(status, &why) : KITH_OK;
 }
 
-static void show(const struct args *a, const char *name, const char *answer)
+static void show(const struct arguments *a, const char *name, const char *answer)
 {
 	char *text = a->json ? NULL : kith_answer_text(name, answer);
 
@@ -268,7 +264,8 @@ static void show(const struct args *a, const char *name, const char *answer)
 	kith_string_free(text);
 }
 
-static int ask_and_show(struct args *a, const char *name, const char *const *words, size_t n)
+static int ask_and_show(
+	struct arguments *a, const char *name, const char *const *words, size_t n)
 {
 	char *answer = NULL;
 	int status = ask_node(a, name, words, n, &answer);
@@ -279,15 +276,17 @@ static int ask_and_show(struct args *a, const char *name, const char *const *wor
 	return status;
 }
 
-static int run_register(struct args *a)
+static int run_register(struct arguments *a)
 {
 	char password[PASSWORD_MAX + 2];
 	char again[PASSWORD_MAX + 2];
 	const char *words[2] = { a->words[0], password };
 	int status;
 
-	if (!ask_secret("Password: ", password, sizeof(password)))
+	if (!ask_secret("Password: ", password, sizeof(password))) {
+		(void)fputs("kith: no password came on standard input\n", stderr);
 		return KITH_USAGE;
+	}
 	if (isatty(STDIN_FILENO)) {
 		if (!ask_secret("Once more: ", again, sizeof(again)) ||
 			strcmp(password, again) != 0) {
@@ -301,7 +300,7 @@ static int run_register(struct args *a)
 	return status;
 }
 
-static int run_invite(struct args *a)
+static int run_invite(struct arguments *a)
 {
 	char *answer = NULL;
 	int status = ask_node(a, "invite", &a->minutes, a->minutes ? 1 : 0, &answer);
@@ -324,22 +323,22 @@ static int run_invite(struct args *a)
 	return status;
 }
 
-static int run_join(struct args *a)
+static int run_join(struct arguments *a)
 {
 	return ask_and_show(a, "join", a->words, 1);
 }
 
-static int run_peers(struct args *a)
+static int run_peers(struct arguments *a)
 {
 	return ask_and_show(a, "peers", NULL, 0);
 }
 
-static int run_status(struct args *a)
+static int run_status(struct arguments *a)
 {
 	return ask_and_show(a, "status", NULL, 0);
 }
 
-static int run_check(struct args *a)
+static int run_check(struct arguments *a)
 {
 	char *answer = NULL;
 	int status = ask_node(a, "check", NULL, 0, &answer);
@@ -354,181 +353,41 @@ static int run_check(struct args *a)
 }
 
 static const struct command commands[] = {
-	{ "run", "", "serve until a signal comes; makes a new node in an empty directory",
-		run_node, 0, 0 },
+	{ "run", "",
+		"serve until a signal comes; makes a new node in an empty directory\n\n"
+		"Clients reach the node on --listen, other nodes on --link-listen. SIGTERM, "
+		"SIGINT\n"
+		"and SIGHUP end it in order.",
+		"", run_node, 0, 0 },
 	{ "init", "[--recover [CODE]]",
-		"make this node's identity, or take it back by its code", run_init, 0, 0 },
-	{ "register", "NAME", "make an account; the password is read from standard input",
-		run_register, 1, 1 },
+		"make this node's identity, or take it back by its code\n\n"
+		"Prints the server name and, this once, the recovery code. --recover makes "
+		"this\n"
+		"device one of the server whose code it is; without CODE it is asked for.",
+		" --recover ", run_init, 0, 0 },
+	{ "register", "NAME",
+		"make an account; the password is read from standard input\n\n"
+		"NAME is what stands before the colon of the user id: a-z 0-9 . _ = - / +",
+		"", run_register, 1, 1 },
 	{ "invite", "[--expires MINUTES] [--no-qr]",
-		"print an invite for one friend, and its QR code", run_invite, 0, 0 },
-	{ "join", "INVITE", "accept a friend's invite", run_join, 1, 1 },
-	{ "peers", "", "list friends, their user ids, and who is linked now", run_peers, 0, 0 },
-	{ "status", "", "what this node is and how it does", run_status, 0, 0 },
-	{ "check", "", "verify configuration and database", run_check, 0, 0 },
-	{ NULL, NULL, NULL, NULL, 0, 0 },
+		"print an invite for one friend, and its QR code\n\n"
+		"Good once, for 7 days unless --expires says otherwise. The QR code is drawn "
+		"on\n"
+		"terminals alone.",
+		" --expires --no-qr ", run_invite, 0, 0 },
+	{ "join", "INVITE",
+		"accept a friend's invite\n\n"
+		"Prints the friend's user ids: whom to write to in your client.",
+		"", run_join, 1, 1 },
+	{ "peers", "", "list friends, their user ids, and who is linked now", "", run_peers, 0,
+		0 },
+	{ "status", "", "what this node is and how it does", "", run_status, 0, 0 },
+	{ "check", "",
+		"verify configuration and database\n\n"
+		"Prints what is wrong, a line each, and exits with 4 if something is.",
+		"", run_check, 0, 0 },
+	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
-
-/* The command line ----------------------------------------------------------------------- */
-
-static void print_settings(void)
-{
-	struct kith_setting s;
-
-	printf("\nSettings, as flags, as KITH_DATA_DIR and so on in the environment, or as\n"
-	       "`data-dir = DIR` lines in kith.conf (in the data directory, or --config "
-	       "FILE):\n");
-	for (size_t i = 0; kith_config_list(i, &s); i++) {
-		printf("  --%s %s\n        %s", s.name, s.values, s.help);
-		if (s.preset[0])
-			printf(" (%s)", s.preset);
-		printf("\n");
-	}
-	printf("  --config FILE\n        read this file instead\n"
-	       "  --json\n        print answers as JSON\n");
-}
-
-static int print_help(const struct command *c)
-{
-	if (c) {
-		printf("kith %s %s\n    %s\n", c->name, c->usage, c->help);
-	} else {
-		printf("kith: a Matrix homeserver inside your own device\n\n"
-		       "usage: kith [COMMAND] [--SETTING VALUE ...]\n\n");
-		for (c = commands; c->name; c++)
-			printf("  %-8s %s\n", c->name, c->help);
-		printf("\n`kith COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 "
-		       "usage,\n"
-		       "3 no identity, 4 damaged data, 5 locked by another process, 6 address "
-		       "taken,\n"
-		       "7 peer unreachable, 8 exists already, 9 refused.\n");
-	}
-	print_settings();
-	return KITH_OK;
-}
-
-static int usage(const char *sentence, const char *what)
-{
-	(void)fprintf(stderr, "kith: %s %s (kith --help lists them)\n", sentence, what);
-	return KITH_USAGE;
-}
-
-static const struct command *find_command(const char *name)
-{
-	for (const struct command *c = commands; c->name; c++) {
-		if (strcmp(c->name, name) == 0)
-			return c;
-	}
-	return NULL;
-}
-
-/* Settings given as flags, until the file and the environment, which they go over, were read.
- */
-struct flags {
-	const char *names[32];
-	const char *values[32];
-	size_t n;
-	const char *conf;
-	bool help;
-};
-
-/* Flags that are no settings; false if it is none of them. */
-static bool own_flag(struct args *a, struct flags *f, char **argv, int *i)
-{
-	const char *flag = argv[*i] + 2;
-
-	if (strcmp(flag, "help") == 0) {
-		f->help = true;
-	} else if (strcmp(flag, "json") == 0) {
-		a->json = true;
-	} else if (strcmp(flag, "no-qr") == 0) {
-		a->no_qr = true;
-	} else if (strcmp(flag, "recover") == 0) {
-		bool given = argv[*i + 1] && argv[*i + 1][0] != '-';
-
-		a->recovery = given ? argv[++*i] : "";
-	} else if (strcmp(flag, "expires") == 0 && argv[*i + 1]) {
-		a->minutes = argv[++*i];
-	} else if (strcmp(flag, "config") == 0 && argv[*i + 1]) {
-		f->conf = argv[++*i];
-	} else {
-		return false;
-	}
-	return true;
-}
-
-/* `--name value` or `--name=value` */
-static int setting_flag(struct args *a, struct flags *f, char **argv, int *i)
-{
-	char *name = argv[*i] + 2;
-	char *equals = strchr(name, '=');
-
-	if (equals)
-		*equals = '\0';
-	if (!kith_config_get(a->config, name))
-		return usage("there is no setting named", name);
-	if (!equals && !argv[*i + 1])
-		return usage("a value is missing behind", name);
-	if (f->n == sizeof(f->names) / sizeof(f->names[0]))
-		return usage("too many flags, from", name);
-	f->names[f->n] = name;
-	f->values[f->n++] = equals ? equals + 1 : argv[++*i];
-	return KITH_OK;
-}
-
-static int read_words(struct args *a, struct flags *f, char **argv, const struct command **c)
-{
-	int status = KITH_OK;
-
-	for (int i = 1; argv[i] && !status; i++) {
-		if (strcmp(argv[i], "-h") == 0) {
-			f->help = true;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("kith %s\n", kith_version());
-			exit(KITH_OK);
-		} else if (strncmp(argv[i], "--", 2) == 0) {
-			if (!own_flag(a, f, argv, &i))
-				status = setting_flag(a, f, argv, &i);
-		} else if (!*c) {
-			*c = find_command(argv[i]);
-			if (!*c)
-				return usage("there is no command named", argv[i]);
-		} else if (a->n_words == MAX_WORDS) {
-			return usage("too many words, from", argv[i]);
-		} else {
-			a->words[a->n_words++] = argv[i];
-		}
-	}
-	return status;
-}
-
-static enum kith_status apply_flags(
-	struct kith_config *config, const struct flags *f, struct kith_error *why)
-{
-	enum kith_status status = kith_config_load_env(config, why);
-
-	for (size_t i = 0; i < f->n && !status; i++)
-		status = kith_config_set(config, f->names[i], f->values[i], why);
-	return status;
-}
-
-/* The file lies in the data directory, which flags and the environment name: so those are
- * applied once to find it, and again over it. */
-static int read_settings(struct args *a, const struct flags *f)
-{
-	struct kith_error why = { { 0 } };
-	enum kith_status status = apply_flags(a->config, f, &why);
-	char path[4200];
-
-	(void)snprintf(
-		path, sizeof(path), "%s/kith.conf", kith_config_get(a->config, "data-dir"));
-	if (!status)
-		status = kith_config_load_file(
-			a->config, f->conf ? f->conf : path, f->conf != NULL, &why);
-	if (!status)
-		status = apply_flags(a->config, f, &why);
-	return status ? complain(status, &why) : KITH_OK;
-}
 
 /* security.md K1, K2: nothing we make is for other users, nothing secret is dumped. */
 static void harden(void)
@@ -548,25 +407,16 @@ static void harden(void)
 
 int main(int argc, char **argv)
 {
-	struct args a = { .config = kith_config_new() };
-	const struct command *c = NULL;
-	struct flags f = { .n = 0 };
+	struct arguments a = { .config = kith_config_new() };
 	int status;
 
 	(void)argc;
 	harden();
-	status = read_words(&a, &f, argv, &c);
-	if (!status && f.help) {
-		status = print_help(c);
-	} else if (!status) {
-		status = read_settings(&a, &f);
-		if (!c)
-			c = &commands[0];
-		if (!status && (a.n_words < c->min_words || a.n_words > c->max_words))
-			status = usage("wrong number of words for", c->name);
-		if (!status)
-			status = c->run(&a);
-	}
+	status = arguments_read(&a, commands, argv);
+	if (!status && a.help)
+		arguments_help(&a, commands);
+	else if (!status)
+		status = (a.command ? a.command : commands)->run(&a);
 	kith_config_free(a.config);
 	return status;
 }

@@ -31,15 +31,31 @@ static void path_of(const struct node *n, const char *name, char out[PATH_BYTES]
 	(void)snprintf(out, PATH_BYTES, "%s/%s", config_get(&n->config, SET_DATA_DIR), name);
 }
 
+enum err node_identity_lost(const char *dir, struct err_ctx *why)
+{
+	char path[PATH_BYTES];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, NODE_DATABASE);
+	if (identity_file_exists(dir) || access(path, F_OK) != 0)
+		return ERR_OK;
+	return err_set(why, ERR_CORRUPT,
+		"the database in %s has lost its identity file: put it back from a backup, or "
+		"use the recovery code (kith init --recover)",
+		dir);
+}
+
 static enum err open_identity(struct node *n, struct err_ctx *why)
 {
 	const char *dir = config_get(&n->config, SET_DATA_DIR);
 	enum err err;
 
 	/* A directory that isn't there holds no identity: it is not made by looking. */
-	if (!identity_file_exists(dir))
-		return err_set(
-			why, ERR_NOT_FOUND, "%s holds no node: kith init makes one", dir);
+	if (!identity_file_exists(dir)) {
+		err = node_identity_lost(dir, why);
+		return err ? err
+			   : err_set(why, ERR_NOT_FOUND,
+				     "%s holds no node: kith init makes one", dir);
+	}
 	err = data_dir_lock(dir, &n->lock, why);
 	if (!err)
 		err = identity_file_load(dir, &n->identity, why);

@@ -78,6 +78,10 @@ struct node {
 	char link_address[80];
 };
 
+/* ERR_CORRUPT with a sentence where dir holds a database but no identity: a new one made there
+ * would cut its users off from who they were. */
+enum err node_identity_lost(const char *dir, struct err_ctx *why) MUST_CHECK;
+
 /* Reads the identity and opens the store; no socket yet. ERR_NOT_FOUND: no identity there;
  * ERR_EXISTS: another process has the directory; ERR_CORRUPT; ERR_IO. *out is owned:
  * node_close(). */

@@ -145,6 +145,9 @@ void checkpoint_check_file(struct store *st); /* quick_check on the pool */
 void checkpoint_stop(struct store *st);       /* before closing: nothing of ours runs after */
 enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */
 
+/* owner.c */
+enum err store_own(struct store *st, struct err_ctx *why) MUST_CHECK;
+
 /* feed.c */
 void feed_drop(struct batch *b);
 void feed_deliver(struct store *st, struct batch *b);

@@ -124,6 +124,9 @@ static enum err connect(struct store *st, struct err_ctx *why)
 				"place: %s",
 				st->path, sqlite3_errmsg(st->db));
 	}
+	err = store_own(st, why);
+	if (err)
+		return err;
 	if (st->durability != STORE_FULL)
 		err = sql_exec(st->db, "PRAGMA synchronous = NORMAL");
 	if (!err)

@@ -37,13 +37,34 @@ static enum err io_error(
 		doing, dir, name, strerror(e));
 }
 
+/* Makes dir and what of its parents is missing: on a new account not even ~/.local is there. */
+static enum err make_dir(const char *dir, struct err_ctx *why)
+{
+	CLEANUP(buf_deinit) struct buf path = { 0 };
+
+	buf_put_z(&path, dir);
+	buf_put_u8(&path, '\0');
+	for (char *at = path.p + 1; *at; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if (mkdir(path.p, 0700) != 0 && errno != EEXIST && errno != EROFS)
+			return err_set(why, ERR_IO, "making %s: %s", path.p, strerror(errno));
+		*at = '/';
+	}
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return err_set(why, ERR_IO, "making %s: %s", dir, strerror(errno));
+	return ERR_OK;
+}
+
 enum err data_dir_lock(const char *dir, int *fd, struct err_ctx *why)
 {
 	CLEANUP(buf_deinit) struct buf path = { 0 };
 	int lock;
+	enum err made = make_dir(dir, why);
 
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return io_error(why, "making the data directory", dir, "");
+	if (made)
+		return made;
 	buf_printf(&path, "%s/lock", dir);
 	buf_put_u8(&path, '\0');
 	lock = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

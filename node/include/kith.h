@@ -87,6 +87,7 @@ struct kith_setting {
 	const char *values; /* "HOST:PORT", "on|off" */
 	const char *preset; /* the default; empty: said in help */
 	const char *help;
+	int run_only; /* 1: means nothing to commands, only to a node that runs */
 };
 KITH_API int kith_config_list(size_t i, struct kith_setting *out);
 
