@@ -64,6 +64,10 @@ struct api_ops {
 	void (*durable)(void *arg, struct arena *a, void (*fn)(void *fn_arg, enum err err),
 		void *fn_arg);
 	void *arg;
+	/* False: the store wants no writes for some milliseconds; fn is then called once, from
+	 * the loop, with ERR_OK or because the store closes. May be NULL: always true. */
+	bool (*ready)(void *arg, struct arena *a, void (*fn)(void *fn_arg, enum err err),
+		void *fn_arg);
 };
 
 /* The services behind the API, for handlers. One for each node, built by node.c. */

@@ -453,13 +453,39 @@ static void run_handler(struct request_impl *q)
 	after_handler(q, q->r.route->handler(&q->r));
 }
 
+static void on_ready(void *arg, enum err err)
+{
+	struct request_impl *q = arg;
+
+	if (!err) {
+		run_handler(q);
+		return;
+	}
+	reply_set_err(q, err);
+	router_hold(q);
+}
+
+/* What may write waits while the store writes its log into the database (store_ready()). */
+static void run_when_ready(struct request_impl *q)
+{
+	const struct api_ops *ops = q->router->api->ops;
+
+	if (q->r.route->method[0] == 'G' || !ops || !ops->ready ||
+		ops->ready(ops->arg, q->r.arena, on_ready, q)) {
+		run_handler(q);
+		return;
+	}
+	q->phase = REQUEST_HANDLING;
+	q->to->ops->park(q->to);
+}
+
 static void parse_body_and_run(struct request_impl *q)
 {
 	struct str text = buf_str(&q->body);
 	enum route_body kind = body_kind(q->r.route);
 
 	if (kind == BODY_NONE) {
-		run_handler(q);
+		run_when_ready(q);
 		return;
 	}
 	if (kind == BODY_OPTIONAL && str_trim(text).n == 0)
@@ -475,7 +501,7 @@ static void parse_body_and_run(struct request_impl *q)
 	} else if (!json_is(q->r.body, JSON_OBJECT)) {
 		refuse(q, 400, "M_BAD_JSON", STR("The body must be a JSON object"));
 	} else {
-		run_handler(q);
+		run_when_ready(q);
 	}
 }
 

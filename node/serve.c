@@ -41,15 +41,15 @@ static enum err authenticate(
 	return ERR_OK;
 }
 
-struct durable_wait {
+struct store_wait {
 	struct store_waiter waiter;
 	void (*fn)(void *arg, enum err err);
 	void *arg;
 };
 
-static void on_durable(struct store_waiter *w, enum err err)
+static void on_store(struct store_waiter *w, enum err err)
 {
-	struct durable_wait *d = CONTAINER_OF(w, struct durable_wait, waiter);
+	struct store_wait *d = CONTAINER_OF(w, struct store_wait, waiter);
 
 	d->fn(d->arg, err);
 }
@@ -58,15 +58,25 @@ static void durable(
 	void *arg, struct arena *a, void (*fn)(void *fn_arg, enum err err), void *fn_arg)
 {
 	struct node *n = arg;
-	struct durable_wait *d = ARENA_NEW(a, struct durable_wait);
+	struct store_wait *d = ARENA_NEW(a, struct store_wait);
 
-	*d = (struct durable_wait){ .waiter.fn = on_durable, .fn = fn, .arg = fn_arg };
+	*d = (struct store_wait){ .waiter.fn = on_store, .fn = fn, .arg = fn_arg };
 	store_durable(n->store, &d->waiter);
+}
+
+static bool ready(
+	void *arg, struct arena *a, void (*fn)(void *fn_arg, enum err err), void *fn_arg)
+{
+	struct node *n = arg;
+	struct store_wait *d = ARENA_NEW(a, struct store_wait);
+
+	*d = (struct store_wait){ .waiter.fn = on_store, .fn = fn, .arg = fn_arg };
+	return store_ready(n->store, &d->waiter);
 }
 
 void serve_api(struct node *n)
 {
-	n->api_ops = (struct api_ops){ authenticate, durable, n };
+	n->api_ops = (struct api_ops){ authenticate, durable, n, ready };
 	n->host_name = str_of(config_get(&n->config, SET_HOST_NAME));
 	n->api = (struct api){ .users = n->users,
 		.rooms = n->rooms,

@@ -284,6 +284,7 @@ void batch_init(struct store *st)
 void batch_finish(struct store *st)
 {
 	assert(st->depth == 0);
+	waiter_call_all(st, &st->ready, ERR_CANCELLED); /* they may wait for the disk next */
 	for (int i = 0; i < 3 && (st->syncing || st->open); i++) {
 		if (st->syncing) {
 			disk_wait(st->disk, &st->sync);
@@ -295,7 +296,6 @@ void batch_finish(struct store *st)
 	loop_undefer(st->loop, &st->turn_end);
 	waiter_call_all(st, &st->failed, st->failed_err);
 	waiter_call_all(st, &st->now.waiters, st->open ? ERR_CANCELLED : ERR_OK);
-	waiter_call_all(st, &st->ready, ERR_CANCELLED);
 	feed_drop(&st->now);
 }
 
@@ -310,8 +310,7 @@ static enum err begin_batch(struct store *st)
 	err = store_up(st);
 	if (err)
 		return err;
-	if (st->holding)
-		checkpoint_wait_hold(st);
+	checkpoint_before_begin(st);
 	err = run(st, Q_BEGIN);
 	if (err)
 		return err;

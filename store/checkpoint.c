@@ -5,7 +5,10 @@
  * own; if no commit came meanwhile, the next commit begins the WAL anew. With commits back to
  * back that never happens, so past wal_limit_kib the last pass is made while no SQLite
  * transaction may begin, on the disk thread, right behind the sync of the commit before it.
- * That pass has little left to do: it is made when a passive one has just caught up.
+ * That pass has little left to do: it is made when a passive one has just caught up. Who asks
+ * store_ready() waits for it; a transaction that comes all the same goes on at once, and the
+ * pass is made again behind its commit (the loop waits for no disk, security.md D2). Only where
+ * that happens until the WAL is HOLD_FIRMLY times too long is the pass waited for.
  */
 #include <assert.h>
 #include <stdatomic.h>
@@ -23,7 +26,8 @@
 
 #define HOLD_TRIES 200 /* 1 ms apart */
 #define HOLD_REST_KIB \
-	1024 /* left for the last pass at most, unless the WAL is twice too long */
+	1024          /* left for the last pass at most, unless the WAL is twice too long */
+#define HOLD_FIRMLY 8 /* times wal_limit_kib */
 
 struct checkpoint {
 	struct loop_work work;
@@ -166,6 +170,7 @@ static void hold_run(struct disk_job *j)
 static void hold_ended(struct store *st)
 {
 	st->holding = false;
+	st->hold_broken = false;
 	passed(st, st->hold_err, st->hold_log, st->hold_done);
 }
 
@@ -177,33 +182,45 @@ static void hold_done(struct disk_job *j)
 	waiter_call_all(st, &st->ready, ERR_OK);
 }
 
+static bool is_held(const struct store *st)
+{
+	return st->holding && !st->hold_broken;
+}
+
 static void ready_soon(struct loop_deferred *d)
 {
 	struct store *st = CONTAINER_OF(d, struct store, ready_soon);
 
-	if (!st->holding)
+	if (!is_held(st))
 		waiter_call_all(st, &st->ready, ERR_OK);
 }
 
-void checkpoint_wait_hold(struct store *st)
+static int64_t kib(const struct store *st, int frames)
 {
-	disk_wait(st->disk, &st->hold);
-	hold_ended(st);
+	return (int64_t)frames * (st->page_size + 24) / 1024;
+}
+
+void checkpoint_before_begin(struct store *st)
+{
+	if (!is_held(st))
+		return;
+	if (kib(st, st->wal_frames) < HOLD_FIRMLY * (int64_t)st->wal_limit_kib) {
+		st->hold_broken = true;
+	} else {
+		disk_wait(st->disk, &st->hold);
+		hold_ended(st);
+	}
 	st->ready_soon.fn = ready_soon;
 	loop_defer(st->loop, &st->ready_soon);
 }
 
 bool store_ready(struct store *st, struct store_waiter *w)
 {
-	if (!st->holding || st->open)
+	/* Not past those who wait already. */
+	if (!is_held(st) && !st->ready.head)
 		return true;
 	waiter_add(&st->ready, w);
 	return false;
-}
-
-static int64_t kib(const struct store *st, int frames)
-{
-	return (int64_t)frames * (st->page_size + 24) / 1024;
 }
 
 static int64_t rest_kib(const struct store *st)

@@ -85,7 +85,8 @@ struct store {
 	int hold_done;
 	int wal_frames;         /* in the WAL since it last began anew */
 	int wal_done;           /* of these, known to be in the database */
-	bool holding;           /* the last pass runs: no new SQLite transaction */
+	bool holding;           /* the last pass runs... */
+	bool hold_broken;       /* ... and was not waited for: it can't be the last one */
 	struct batch now;       /* what collects, also before its first write */
 	struct batch in_flight; /* what is being synced */
 	struct disk_job sync;
@@ -140,7 +141,7 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err);
 
 /* checkpoint.c */
 void checkpoint_after_commit(struct store *st, int frames);
-void checkpoint_wait_hold(struct store *st);  /* store_begin() while holding */
+void checkpoint_before_begin(struct store *st); /* of an SQLite transaction */
 void checkpoint_check_file(struct store *st); /* quick_check on the pool */
 void checkpoint_stop(struct store *st);       /* before closing: nothing of ours runs after */
 enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */

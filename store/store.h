@@ -93,8 +93,10 @@ enum err store_end(struct store *st, enum err err) MUST_CHECK;
 bool store_in_transaction(const struct store *st);
 
 /* While the last pass over a WAL of wal_limit_kib runs, new writes would keep it from starting
- * again. Who can put off its work asks first: false means that w is called when it is over (the
- * caller then tries again). store_begin() during that time waits on the loop (milliseconds). */
+ * again. Who can put off its work (requests of clients and of other servers) asks first: false
+ * means that w is called when it is over, in order of asking: ERR_OK, go on without asking
+ * again; ERR_CANCELLED, the store closes. store_begin() doesn't ask: it makes the pass begin
+ * anew behind it, and waits on the loop only where that has gone on for 8 wal_limit_kib. */
 struct store_waiter {
 	void (*fn)(struct store_waiter *w, enum err err);
 	struct store_waiter *next; /* private to the store */

@@ -76,7 +76,7 @@ void inbound_free(struct inbound *in)
 		return;
 	for (struct inbound_request *r = in->open; r; r = next) {
 		next = r->next;
-		if (r->status) {
+		if (r->status || r->parked) {
 			store_durable_cancel(in->f->o.store, &r->durable);
 			free_request(r);
 			continue;
@@ -241,6 +241,46 @@ static struct inbound_request *request_new(struct inbound *in, struct transport_
 	return r;
 }
 
+static void refuse(struct inbound_request *r, enum err err)
+{
+	struct inbound *in = r->f->inbound;
+
+	if (log_limit(&in->refused, clock_mono_ms(in->f->o.clock)))
+		log_info(in->f->o.log, "%s of %.*s refused: %s (%u more like it)",
+			r->route->operation, STR_FMT(r->origin),
+			r->why.text[0] ? r->why.text : err_name(err), in->refused.dropped);
+	inbound_error(r, err);
+}
+
+static void handle(struct inbound_request *r)
+{
+	enum err err = r->route->handler(r);
+
+	if (err)
+		refuse(r, err);
+}
+
+static void ready(struct store_waiter *w, enum err err)
+{
+	struct inbound_request *r = CONTAINER_OF(w, struct inbound_request, durable);
+
+	r->parked = false;
+	if (err)
+		inbound_error(r, err);
+	else
+		handle(r);
+}
+
+/* What writes waits while the store wants no writes. */
+static void handle_when_ready(struct inbound_request *r)
+{
+	r->durable = (struct store_waiter){ .fn = ready };
+	r->parked = strcmp(r->route->method, "GET") != 0 &&
+		!store_ready(r->f->o.store, &r->durable);
+	if (!r->parked)
+		handle(r);
+}
+
 void inbound_request(void *arg, struct transport_incoming *t)
 {
 	struct inbound *in = arg;
@@ -267,14 +307,10 @@ void inbound_request(void *arg, struct transport_incoming *t)
 			known ? "This path has no such method" : "No such endpoint");
 		return;
 	}
+	r->route = route;
 	err = read_body(r);
-	if (!err)
-		err = route->handler(r);
-	if (!err)
-		return;
-	if (log_limit(&in->refused, clock_mono_ms(in->f->o.clock)))
-		log_info(in->f->o.log, "%s of %.*s refused: %s (%u more like it)",
-			route->operation, STR_FMT(r->origin),
-			r->why.text[0] ? r->why.text : err_name(err), in->refused.dropped);
-	inbound_error(r, err);
+	if (err)
+		refuse(r, err);
+	else
+		handle_when_ready(r);
 }

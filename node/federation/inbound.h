@@ -16,6 +16,8 @@
 
 #define INBOUND_MAX_ARGS 3
 
+struct inbound_route;
+
 /* Handled by exactly one inbound_reply(), inbound_error() or inbound_take(); the request is
  * gone after it. */
 struct inbound_request {
@@ -32,9 +34,11 @@ struct inbound_request {
 
 	/* Private to inbound.c. */
 	struct transport_incoming *in; /* NULL: nobody waits any more */
+	const struct inbound_route *route;
 	struct buf reply;
 	unsigned status;
-	struct store_waiter durable;
+	struct store_waiter durable; /* or, parked, for store_ready() */
+	bool parked;
 	struct inbound_request *next;
 	struct inbound_request **link; /* what points at this one */
 };

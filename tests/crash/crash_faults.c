@@ -3,7 +3,7 @@
  * until the disk is well again. What was reported durable is there afterwards, what was refused
  * is not, and the store takes writes again.
  *
- *     crash_faults [EVERY]      every operation, or each EVERY-th
+ *     crash_faults [EVERY [KIND]]      every operation, or each EVERY-th, of all kinds or one
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,10 @@
 #include "tests/support/crash_vfs.h"
 
 #define ERRORS_UNTIL_WELL 5
-#define PATIENCE_US       2000
+#define PATIENCE_US       5000
 #define REFUSALS_TO_SPARE 50
+#define OPERATIONS_MAX    20000
+#define LASTING_STEP      12
 
 struct rig {
 	struct crash_vfs *vfs;
@@ -26,25 +28,35 @@ struct rig {
 	char dir[64];
 	char path[96];
 	struct life_record record;
-	unsigned at;
-	int rc;
-	bool once;
+	struct crash_fault fault;
 	bool at_open;
 	unsigned errors;
 	unsigned acked_after; /* the disk was well again */
 	unsigned acked;
 };
 
+#define CHANGES (CRASH_OPEN | CRASH_WRITE | CRASH_TRUNCATE)
+#define ALL     (CHANGES | CRASH_READ | CRASH_SYNC | CRASH_SIZE | CRASH_LOCK | CRASH_MAP)
+
 static const struct {
 	const char *name;
+	unsigned ops;
 	int rc;
+	bool half;
 } faults[] = {
-	{ "disk full", SQLITE_FULL },
-	{ "write error", SQLITE_IOERR_WRITE },
-	{ "sync error", SQLITE_IOERR_FSYNC },
-	{ "no file descriptors", SQLITE_CANTOPEN },
-	{ "no memory", SQLITE_IOERR_NOMEM },
-	{ "read only", SQLITE_READONLY },
+	{ "full", CHANGES, SQLITE_FULL, false },
+	{ "full-half-written", CRASH_WRITE, SQLITE_FULL, true },
+	{ "full-map", CRASH_MAP, SQLITE_IOERR_SHMSIZE, false },
+	{ "write", CRASH_WRITE, SQLITE_IOERR_WRITE, false },
+	{ "write-half-written", CRASH_WRITE, SQLITE_IOERR_WRITE, true },
+	{ "read", CRASH_READ, SQLITE_IOERR_READ, false },
+	{ "sync", CRASH_SYNC, SQLITE_IOERR_FSYNC, false },
+	{ "truncate", CRASH_TRUNCATE | CRASH_DELETE, SQLITE_IOERR_TRUNCATE, false },
+	{ "size", CRASH_SIZE, SQLITE_IOERR_FSTAT, false },
+	{ "lock", CRASH_LOCK, SQLITE_IOERR_LOCK, false },
+	{ "descriptors", CRASH_OPEN, SQLITE_CANTOPEN, false },
+	{ "memory", ALL, SQLITE_IOERR_NOMEM, false },
+	{ "read-only", CHANGES, SQLITE_READONLY, false },
 };
 
 static void remove_files(const struct rig *r)
@@ -64,15 +76,15 @@ static void begun(void *arg)
 	struct rig *r = arg;
 
 	if (!r->at_open)
-		crash_vfs_fail_after(r->vfs, r->at, r->rc, r->once);
+		crash_vfs_fail(r->vfs, &r->fault);
 }
 
 static void failed(void *arg)
 {
 	struct rig *r = arg;
 
-	if (++r->errors == ERRORS_UNTIL_WELL && !r->once)
-		crash_vfs_fail_after(r->vfs, 0, 0, false);
+	if (++r->errors == ERRORS_UNTIL_WELL && !r->fault.once)
+		crash_vfs_fail(r->vfs, NULL);
 	/* A store that is down refuses at once, and looks at its disk again after a second: the
 	 * writers must not be through with their events before that. */
 	if (r->errors > ERRORS_UNTIL_WELL)
@@ -114,13 +126,13 @@ static bool run_once(struct rig *r, bool *beyond, char *text, size_t size)
 	r->acked = 0;
 	r->acked_after = 0;
 	/* A store that went down is tried again after a second: leave it the time. */
-	if (!r->once)
+	if (!r->fault.once)
 		o.events = 1000;
 	if (r->at_open)
-		crash_vfs_fail_after(r->vfs, r->at, r->rc, r->once);
+		crash_vfs_fail(r->vfs, &r->fault);
 	(void)life_run(&o, &r->record);
 	*beyond = !crash_vfs_has_failed(r->vfs) && r->errors == 0;
-	crash_vfs_fail_after(r->vfs, 0, 0, false);
+	crash_vfs_fail(r->vfs, NULL);
 	/* Where the fault came as the last events were on their way, nothing was left to write.
 	 */
 	if (r->errors >= ERRORS_UNTIL_WELL + REFUSALS_TO_SPARE && r->acked_after == 0) {
@@ -136,16 +148,38 @@ static unsigned series(struct rig *r, const char *name, unsigned step, unsigned 
 	unsigned wrong = 0;
 	bool beyond = false;
 
-	for (r->at = 1; !beyond && r->at < 4000; r->at += step) {
+	for (unsigned at = 1; !beyond && at < OPERATIONS_MAX; at += step) {
 		char text[200] = "";
 
 		++*runs;
+		r->fault.after = at;
 		if (run_once(r, &beyond, text, sizeof(text)))
 			continue;
 		wrong++;
-		(void)printf("%s at operation %u%s%s: %s\n", name, r->at,
-			r->once ? "" : " and on", r->at_open ? ", from opening" : "", text);
+		(void)printf("%s at operation %u%s%s: %s\n", name, at,
+			r->fault.once ? "" : " and on", r->at_open ? ", from opening" : "",
+			text);
 	}
+	return wrong;
+}
+
+static unsigned kind(struct rig *r, size_t i, unsigned step, unsigned *runs)
+{
+	unsigned wrong;
+	unsigned before = *runs;
+
+	r->fault = (struct crash_fault){
+		.ops = faults[i].ops, .rc = faults[i].rc, .half = faults[i].half, .once = true
+	};
+	r->at_open = true;
+	wrong = series(r, faults[i].name, step, runs);
+	r->at_open = false;
+	wrong += series(r, faults[i].name, step, runs);
+	/* A disk that stays ill takes its second to be tried again. */
+	r->fault.once = false;
+	wrong += series(r, faults[i].name, LASTING_STEP * step, runs);
+	(void)printf("%s: %u runs, %u went wrong\n", faults[i].name, *runs - before, wrong);
+	(void)fflush(stdout);
 	return wrong;
 }
 
@@ -161,21 +195,14 @@ int main(int argc, char **argv)
 	if (step == 0 || !mkdtemp(r->dir) || loop_uv_new(NULL, &r->uv))
 		return 2;
 	(void)snprintf(r->path, sizeof(r->path), "%s/kith.db", r->dir);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-		r->rc = faults[i].rc;
-		r->once = true;
-		r->at_open = true;
-		wrong += series(r, faults[i].name, step, &runs);
-		r->at_open = false;
-		wrong += series(r, faults[i].name, step, &runs);
-		r->once = false;
-		wrong += series(r, faults[i].name, 12 * step, &runs);
-	}
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (argc < 3 || strcmp(argv[2], faults[i].name) == 0)
+			wrong += kind(r, i, step, &runs);
 	(void)printf("%u runs, %u went wrong\n", runs, wrong);
 	remove_files(r);
 	(void)rmdir(r->dir);
 	crash_vfs_free(r->vfs);
 	loop_uv_free(r->uv);
 	free(r);
-	return wrong != 0;
+	return wrong != 0 || runs == 0;
 }

@@ -55,7 +55,12 @@ static void begun(void *arg)
 
 	crash_vfs_cut_after(r->vfs, r->cut_after);
 	/* The kernel reports a sync that failed once; what comes after must not trust it. */
-	crash_vfs_fail_after(r->vfs, r->fail_after, SQLITE_IOERR_FSYNC, true);
+	crash_vfs_fail(r->vfs,
+		&(struct crash_fault){
+			.ops = CRASH_OPEN | CRASH_WRITE | CRASH_TRUNCATE | CRASH_SYNC,
+			.after = r->fail_after,
+			.rc = SQLITE_IOERR_FSYNC,
+			.once = true });
 }
 
 static bool copy_file(const char *from_dir, const char *to_dir, const char *name)

@@ -77,7 +77,8 @@ static void durable(
 
 static void services_up(struct api_fixture *f)
 {
-	static const struct api_ops ops_template = { authenticate, durable, NULL };
+	static const struct api_ops ops_template = { .authenticate = authenticate,
+		.durable = durable };
 	struct api_ops *ops = ARENA_NEW(f->arena, struct api_ops);
 	struct err_ctx why = { 0 };
 

@@ -42,11 +42,11 @@ struct crash_vfs {
 	uint64_t seq;
 	unsigned cut_in; /* operations; 0: never */
 	bool cut;
-	unsigned fail_in;
-	int fail_rc;
-	bool fail_once;
+	struct crash_fault fault; /* after counts down to 1 */
 	bool failed;
 	bool ignore_wal_syncs;
+	bool hold_checkpoints;
+	pthread_cond_t released;
 };
 
 struct file {
@@ -152,8 +152,25 @@ static void make_image(struct crash_vfs *v, struct tracked *t)
 		t->image.n = old + rnd(v, end - old + 1);
 }
 
-/* Counts an operation. A result code, if it is not to happen. */
-static int count(struct crash_vfs *v)
+/* A result code, if this call is to fail. */
+static int fail(struct crash_vfs *v, unsigned op)
+{
+	struct crash_fault *f = &v->fault;
+
+	if (!f->after || !(f->ops & op))
+		return SQLITE_OK;
+	if (f->after > 1) {
+		f->after--;
+		return SQLITE_OK;
+	}
+	v->failed = true;
+	if (f->once)
+		f->after = 0;
+	return f->rc;
+}
+
+/* Counts an operation that changes what is on disk. A result code, if it is not to happen. */
+static int count(struct crash_vfs *v, unsigned op)
 {
 	if (v->cut)
 		return SQLITE_IOERR;
@@ -163,13 +180,20 @@ static int count(struct crash_vfs *v)
 			make_image(v, t);
 		return SQLITE_IOERR;
 	}
-	if (v->fail_rc && v->failed && !v->fail_once)
-		return v->fail_rc;
-	if (v->fail_in && --v->fail_in == 0) {
-		v->failed = true;
-		return v->fail_rc;
-	}
-	return SQLITE_OK;
+	return fail(v, op);
+}
+
+/* The same for one that only looks. */
+static int look(struct crash_vfs *v, unsigned op)
+{
+	int rc;
+
+	if (!op)
+		return SQLITE_OK;
+	pthread_mutex_lock(&v->lock);
+	rc = fail(v, op);
+	pthread_mutex_unlock(&v->lock);
+	return rc;
 }
 
 static int f_close(sqlite3_file *sf)
@@ -182,8 +206,9 @@ static int f_close(sqlite3_file *sf)
 static int f_read(sqlite3_file *sf, void *p, int n, sqlite3_int64 at)
 {
 	struct file *f = (struct file *)sf;
+	int rc = f->t ? look(f->v, CRASH_READ) : SQLITE_OK;
 
-	return f->real->pMethods->xRead(f->real, p, n, at);
+	return rc ? rc : f->real->pMethods->xRead(f->real, p, n, at);
 }
 
 static void note_write(struct file *f, const void *p, int n, sqlite3_int64 at)
@@ -210,9 +235,11 @@ static int f_write(sqlite3_file *sf, const void *p, int n, sqlite3_int64 at)
 	pthread_mutex_lock(&f->v->lock);
 	if (!f->v->cut)
 		note_write(f, p, n, at); /* the write during which the power goes may arrive */
-	rc = count(f->v);
+	rc = count(f->v, CRASH_WRITE);
 	if (rc == SQLITE_OK)
 		rc = f->real->pMethods->xWrite(f->real, p, n, at);
+	else if (f->v->fault.half && !f->v->cut)
+		(void)f->real->pMethods->xWrite(f->real, p, n / 2, at);
 	pthread_mutex_unlock(&f->v->lock);
 	return rc;
 }
@@ -225,7 +252,7 @@ static int f_truncate(sqlite3_file *sf, sqlite3_int64 size)
 	if (!f->t)
 		return f->real->pMethods->xTruncate(f->real, size);
 	pthread_mutex_lock(&f->v->lock);
-	rc = count(f->v);
+	rc = count(f->v, CRASH_TRUNCATE);
 	if (rc == SQLITE_OK) {
 		rc = f->real->pMethods->xTruncate(f->real, size);
 		f->t->size = size;
@@ -262,7 +289,9 @@ static int f_sync(sqlite3_file *sf, int flags)
 	if (!f->t)
 		return SQLITE_OK;
 	pthread_mutex_lock(&f->v->lock);
-	rc = count(f->v);
+	while (f->v->hold_checkpoints && !f->t->is_wal)
+		(void)pthread_cond_wait(&f->v->released, &f->v->lock);
+	rc = count(f->v, CRASH_SYNC);
 	upto = f->v->seq;
 	size = f->t->size;
 	pause_us = (unsigned)rnd(f->v, 4) ? 0 : (unsigned)rnd(f->v, 400);
@@ -282,22 +311,28 @@ static int f_sync(sqlite3_file *sf, int flags)
 	return rc;
 }
 
-#define PASS(name, args, call) \
+/* What changes nothing on disk: done by the real file, unless it is to fail. */
+#define PASS_OR_FAIL(name, op, args, call) \
 	static int f_##name args \
 	{ \
 		struct file *f = (struct file *)sf; \
-		return f->real->pMethods->call; \
+		int rc = f->t ? look(f->v, (op)) : SQLITE_OK; \
+		return rc ? rc : f->real->pMethods->call; \
 	}
-PASS(size, (sqlite3_file * sf, sqlite3_int64 *size), xFileSize(f->real, size))
-PASS(lock, (sqlite3_file * sf, int how), xLock(f->real, how))
+#define PASS(name, args, call) PASS_OR_FAIL(name, 0, args, call)
+PASS_OR_FAIL(
+	size, CRASH_SIZE, (sqlite3_file * sf, sqlite3_int64 *size), xFileSize(f->real, size))
+PASS_OR_FAIL(lock, CRASH_LOCK, (sqlite3_file * sf, int how), xLock(f->real, how))
 PASS(unlock, (sqlite3_file * sf, int how), xUnlock(f->real, how))
 PASS(reserved, (sqlite3_file * sf, int *out), xCheckReservedLock(f->real, out))
 PASS(control, (sqlite3_file * sf, int op, void *arg), xFileControl(f->real, op, arg))
 PASS(sector, (sqlite3_file * sf), xSectorSize(f->real))
 PASS(device, (sqlite3_file * sf), xDeviceCharacteristics(f->real))
-PASS(shm_map, (sqlite3_file * sf, int page, int size, int extend, void volatile **out),
+PASS_OR_FAIL(shm_map, CRASH_MAP,
+	(sqlite3_file * sf, int page, int size, int extend, void volatile **out),
 	xShmMap(f->real, page, size, extend, out))
-PASS(shm_lock, (sqlite3_file * sf, int at, int n, int flags), xShmLock(f->real, at, n, flags))
+PASS_OR_FAIL(shm_lock, flags &SQLITE_SHM_LOCK ? CRASH_LOCK : 0,
+	(sqlite3_file * sf, int at, int n, int flags), xShmLock(f->real, at, n, flags))
 PASS(shm_unmap, (sqlite3_file * sf, int del), xShmUnmap(f->real, del))
 
 static void f_shm_barrier(sqlite3_file *sf)
@@ -354,7 +389,7 @@ static int v_open(sqlite3_vfs *sv, const char *name, sqlite3_file *sf, int flags
 	f->real = (sqlite3_file *)(f + 1);
 	if (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) {
 		pthread_mutex_lock(&v->lock);
-		rc = count(v);
+		rc = count(v, CRASH_OPEN);
 		if (rc == SQLITE_OK)
 			f->t = track(v, name, (flags & SQLITE_OPEN_WAL) != 0);
 		pthread_mutex_unlock(&v->lock);
@@ -372,7 +407,9 @@ static int v_delete(sqlite3_vfs *sv, const char *name, int sync_dir)
 	int rc;
 
 	pthread_mutex_lock(&v->lock);
-	rc = v->cut ? SQLITE_IOERR : v->real->xDelete(v->real, name, 0);
+	rc = v->cut ? SQLITE_IOERR : fail(v, CRASH_DELETE);
+	if (rc == SQLITE_OK)
+		rc = v->real->xDelete(v->real, name, 0);
 	for (struct tracked *t = v->files; rc == SQLITE_OK && t; t = t->next) {
 		if (strcmp(t->path, name) == 0) {
 			drop_writes(t, UINT64_MAX);
@@ -434,6 +471,7 @@ struct crash_vfs *crash_vfs_new(const char *name, uint64_t seed)
 	v->real = sqlite3_vfs_find(NULL);
 	v->rng = seed * 0x9e3779b97f4a7c15ULL + 1;
 	(void)pthread_mutex_init(&v->lock, NULL);
+	(void)pthread_cond_init(&v->released, NULL);
 	v->base = (sqlite3_vfs){ .iVersion = 1,
 		.szOsFile = (int)sizeof(struct file) + v->real->szOsFile,
 		.mxPathname = v->real->mxPathname,
@@ -465,8 +503,7 @@ void crash_vfs_reset(struct crash_vfs *v)
 	}
 	v->cut = false;
 	v->cut_in = 0;
-	v->fail_in = 0;
-	v->fail_rc = 0;
+	v->fault = (struct crash_fault){ 0 };
 	v->failed = false;
 }
 
@@ -476,6 +513,7 @@ void crash_vfs_free(struct crash_vfs *v)
 		return;
 	crash_vfs_reset(v);
 	(void)sqlite3_vfs_unregister(&v->base);
+	(void)pthread_cond_destroy(&v->released);
 	(void)pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -516,13 +554,19 @@ bool crash_vfs_write_images(struct crash_vfs *v, const char *folder)
 	return true;
 }
 
-void crash_vfs_fail_after(struct crash_vfs *v, unsigned n, int rc, bool once)
+void crash_vfs_fail(struct crash_vfs *v, const struct crash_fault *fault)
 {
 	pthread_mutex_lock(&v->lock);
-	v->fail_in = n;
-	v->fail_rc = rc;
-	v->fail_once = once;
+	v->fault = fault ? *fault : (struct crash_fault){ 0 };
 	v->failed = false;
+	pthread_mutex_unlock(&v->lock);
+}
+
+void crash_vfs_hold_checkpoints(struct crash_vfs *v, bool yes)
+{
+	pthread_mutex_lock(&v->lock);
+	v->hold_checkpoints = yes;
+	(void)pthread_cond_broadcast(&v->released);
 	pthread_mutex_unlock(&v->lock);
 }
 

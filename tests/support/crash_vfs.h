@@ -33,12 +33,34 @@ bool crash_vfs_is_cut(struct crash_vfs *v);
 /* Writes what the disk holds after the cut to folder/NAME for each file; false on errors. */
 bool crash_vfs_write_images(struct crash_vfs *v, const char *folder);
 
-/* The n-th write, truncation, sync or opening from now fails with this SQLite result code, as
- * do all after it unless once. A failed sync loses what it was to write: the disk keeps what it
- * had, and later syncs succeed without it (as Linux does). 0: none. */
-void crash_vfs_fail_after(struct crash_vfs *v, unsigned n, int rc, bool once);
+enum crash_op {
+	CRASH_OPEN = 1,
+	CRASH_READ = 2,
+	CRASH_WRITE = 4,
+	CRASH_TRUNCATE = 8,
+	CRASH_SYNC = 16,
+	CRASH_SIZE = 32,
+	CRASH_LOCK = 64, /* of the file or of the shared memory */
+	CRASH_MAP = 128, /* of the shared memory */
+	CRASH_DELETE = 256
+};
+
+struct crash_fault {
+	unsigned ops;   /* which calls are counted, and fail */
+	unsigned after; /* the n-th from now is the first to fail; 0: none */
+	int rc;         /* with this SQLite result code */
+	bool once;      /* those after it succeed again */
+	bool half;      /* a write that fails has written its first half */
+};
+
+/* A failed sync loses what it was to write: the disk keeps what it had, and later syncs succeed
+ * without it (as Linux does). NULL: no faults any more. */
+void crash_vfs_fail(struct crash_vfs *v, const struct crash_fault *fault);
 /* Whether that happened. */
 bool crash_vfs_has_failed(struct crash_vfs *v);
+
+/* Syncs of the database, not of its WAL, wait until this is taken back: checkpoints last. */
+void crash_vfs_hold_checkpoints(struct crash_vfs *v, bool yes);
 
 /* Leaves out every sync of the WAL: a rig that then still
  * finds nothing lost tests nothing. */
