@@ -12,10 +12,9 @@
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
-#include "node/base/map.h"
+#include "store/auth_walk.h"
 #include "store/db.h"
 #include "store/event.h"
-#include "store/event_key.h"
 #include "store/event_row.h"
 
 enum { Q_AUTH, N_Q };
@@ -25,32 +24,109 @@ static const char *const sql[N_Q] = {
 };
 const struct stmt_table auth_chain_stmts = { "auth_chain", sql, N_Q };
 
-#define SETS_MAX 63
+/* A set of the sets that reach an event. */
+struct bits {
+	struct bits *next; /* while it is free */
+	uint64_t word[];
+};
 
 /* An event that was reached and not taken yet. */
 struct reached {
 	int64_t nid;
-	uint64_t sets; /* a bit for each set whose chain it is in */
+	struct bits *sets;
+	bool below; /* reached from a start */
 };
 
-/* A heap, the greatest nid first; an event may be in it more than once. */
+/* What was taken below a start, and what it cites. */
+struct taken {
+	int64_t nid;
+	size_t first; /* in cited */
+	bool start;
+	bool leads; /* to a start, or is one */
+};
+
+#define VECTOR(type) \
+	struct { \
+		type *p; \
+		size_t n; \
+		size_t cap; \
+	}
+
+static void *grown(void *p, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return p;
+	*cap = *cap ? *cap * 2 : 64;
+	return xrealloc(p, *cap * size);
+}
+
+#define PUSH(v) ((v)->p = grown((v)->p, (v)->n, &(v)->cap, sizeof(*(v)->p)), &(v)->p[(v)->n++])
+
+/* heap: the greatest nid first; an event may be in it more than once. */
 struct walk {
 	struct store *st;
-	struct arena *a;
-	struct reached *heap;
-	size_t n;
-	size_t cap;
-	uint64_t all;
+	struct arena *bits_arena;
+	struct bits *free_bits;
+	size_t n_words;
+	uint64_t last_word; /* of the set of all */
+	VECTOR(struct reached) heap;
 	size_t partial; /* entries of the heap that not all sets reach */
-	struct str *out;
-	size_t n_out;
-	size_t cap_out;
+	size_t below;   /* entries reached from a start */
+	size_t n_read;
+	size_t limit;
+	VECTOR(int64_t) out;
+	bool keeps; /* what is taken below the starts */
+	VECTOR(struct taken) taken;
+	VECTOR(int64_t) cited;
 };
+
+static void walk_init(struct walk *w, struct store *st, size_t n_sets, size_t limit)
+{
+	*w = (struct walk){ .st = st, .bits_arena = arena_new(), .limit = limit };
+	w->n_words = (n_sets + 63) / 64;
+	w->last_word = n_sets % 64 ? (UINT64_C(1) << n_sets % 64) - 1 : ~UINT64_C(0);
+}
 
 static void walk_deinit(struct walk *w)
 {
-	free(w->heap);
-	free(w->out);
+	arena_free(w->bits_arena);
+	free(w->heap.p);
+	free(w->out.p);
+	free(w->taken.p);
+	free(w->cited.p);
+}
+
+static struct bits *bits_copy(struct walk *w, const uint64_t *words)
+{
+	struct bits *b = w->free_bits;
+
+	if (b)
+		w->free_bits = b->next;
+	else
+		b = arena_alloc(w->bits_arena, sizeof(*b) + w->n_words * sizeof(b->word[0]));
+	memcpy(b->word, words, w->n_words * sizeof(b->word[0]));
+	return b;
+}
+
+static void bits_free(struct walk *w, struct bits *b)
+{
+	b->next = w->free_bits;
+	w->free_bits = b;
+}
+
+static void bits_fill(const struct walk *w, struct bits *b)
+{
+	for (size_t i = 0; i + 1 < w->n_words; i++)
+		b->word[i] = ~UINT64_C(0);
+	b->word[w->n_words - 1] = w->last_word;
+}
+
+static bool is_all(const struct walk *w, const uint64_t *words)
+{
+	for (size_t i = 0; i + 1 < w->n_words; i++)
+		if (words[i] != ~UINT64_C(0))
+			return false;
+	return words[w->n_words - 1] == w->last_word;
 }
 
 static void swap(struct reached *a, struct reached *b)
@@ -61,58 +137,68 @@ static void swap(struct reached *a, struct reached *b)
 	*b = t;
 }
 
-static void push(struct walk *w, int64_t nid, uint64_t sets)
+static void push(struct walk *w, int64_t nid, const uint64_t *sets, bool below)
 {
-	size_t i = w->n;
+	struct reached *r = PUSH(&w->heap);
+	struct reached *heap = w->heap.p;
 
-	if (w->n == w->cap) {
-		w->cap = w->cap ? w->cap * 2 : 64;
-		w->heap = xrealloc(w->heap, w->cap * sizeof(*w->heap));
-	}
-	w->heap[w->n++] = (struct reached){ nid, sets };
-	w->partial += sets != w->all;
-	for (; i > 0 && w->heap[(i - 1) / 2].nid < w->heap[i].nid; i = (i - 1) / 2)
-		swap(&w->heap[(i - 1) / 2], &w->heap[i]);
+	*r = (struct reached){ nid, bits_copy(w, sets), below };
+	w->partial += !is_all(w, sets);
+	w->below += below;
+	for (size_t i = w->heap.n - 1; i > 0 && heap[(i - 1) / 2].nid < heap[i].nid;
+		i = (i - 1) / 2)
+		swap(&heap[(i - 1) / 2], &heap[i]);
 }
 
 static struct reached pop_one(struct walk *w)
 {
-	struct reached top = w->heap[0];
+	struct reached *heap = w->heap.p;
+	struct reached top = heap[0];
 	size_t i = 0;
 
-	w->heap[0] = w->heap[--w->n];
+	heap[0] = heap[--w->heap.n];
 	for (;;) {
 		size_t child = 2 * i + 1;
 
-		if (child >= w->n)
+		if (child >= w->heap.n)
 			break;
-		if (child + 1 < w->n && w->heap[child + 1].nid > w->heap[child].nid)
+		if (child + 1 < w->heap.n && heap[child + 1].nid > heap[child].nid)
 			child++;
-		if (w->heap[child].nid <= w->heap[i].nid)
+		if (heap[child].nid <= heap[i].nid)
 			break;
-		swap(&w->heap[child], &w->heap[i]);
+		swap(&heap[child], &heap[i]);
 		i = child;
 	}
-	w->partial -= top.sets != w->all;
+	w->partial -= !is_all(w, top.sets->word);
+	w->below -= top.below;
 	return top;
 }
 
-/* The greatest event, with all that is known of it. */
+/* The greatest event, with all that is known of it. Its bits are the caller's to free. */
 static struct reached pop(struct walk *w)
 {
 	struct reached top = pop_one(w);
 
-	while (w->n > 0 && w->heap[0].nid == top.nid)
-		top.sets |= pop_one(w).sets;
+	while (w->heap.n > 0 && w->heap.p[0].nid == top.nid) {
+		struct reached same = pop_one(w);
+
+		for (size_t i = 0; i < w->n_words; i++)
+			top.sets->word[i] |= same.sets->word[i];
+		top.below |= same.below;
+		bits_free(w, same.sets);
+	}
 	return top;
 }
 
-static enum err push_auth(struct walk *w, int64_t nid, uint64_t sets)
+static enum err push_auth(struct walk *w, const struct reached *r)
 {
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(w->st, T_AUTH_CHAIN, Q_AUTH);
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
 	struct str auth;
 
-	stmt_bind_i64(q, 1, nid);
+	if (w->limit && w->n_read++ >= w->limit)
+		return ERR_LIMIT;
+	q = stmt_get(w->st, T_AUTH_CHAIN, Q_AUTH);
+	stmt_bind_i64(q, 1, r->nid);
 	if (!stmt_row(q))
 		return stmt_err(q) ? stmt_err(q) : ERR_CORRUPT;
 	auth = stmt_str(q, 0);
@@ -121,97 +207,183 @@ static enum err push_auth(struct walk *w, int64_t nid, uint64_t sets)
 
 		for (int i = 0; i < 8; i++)
 			v = v << 8 | (unsigned char)auth.p[i];
-		if ((int64_t)v >= nid || v == 0)
+		if ((int64_t)v >= r->nid || v == 0)
 			return ERR_CORRUPT; /* the walk would not end */
-		push(w, (int64_t)v, sets);
+		push(w, (int64_t)v, r->sets->word, r->below);
+		if (w->keeps && r->below)
+			*PUSH(&w->cited) = (int64_t)v;
 	}
 	return ERR_OK;
 }
 
-static enum err put_out(struct walk *w, int64_t nid)
+static enum err give_ids(struct walk *w, struct arena *a, const struct str **out, size_t *n_out)
 {
-	if (w->n_out == w->cap_out) {
-		w->cap_out = w->cap_out ? w->cap_out * 2 : 64;
-		w->out = xrealloc(w->out, w->cap_out * sizeof(*w->out));
+	struct str *ids = arena_calloc(a, w->out.n + 1, sizeof(*ids));
+
+	for (size_t i = 0; i < w->out.n; i++) {
+		enum err err = event_id_of(w->st, a, w->out.p[i], &ids[i]);
+
+		if (err)
+			return err;
 	}
-	return event_id_of(w->st, w->a, nid, &w->out[w->n_out++]);
-}
-
-static void give_out(const struct walk *w, const struct str **out, size_t *n_out)
-{
-	struct str *copy = arena_calloc(w->a, w->n_out + 1, sizeof(*copy));
-
-	if (w->n_out)
-		memcpy(copy, w->out, w->n_out * sizeof(*copy));
-	*out = copy;
-	*n_out = w->n_out;
+	*out = ids;
+	*n_out = w->out.n;
+	return ERR_OK;
 }
 
 enum err store_auth_chain(struct store *st, struct arena *a, const struct str *ids, size_t n,
 	size_t limit, const struct str **out, size_t *n_out)
 {
-	CLEANUP(walk_deinit) struct walk w = { .st = st, .a = a, .all = 1 };
+	CLEANUP(walk_deinit) struct walk w;
+	const uint64_t all = 1;
+	enum err err = ERR_OK;
 
-	for (size_t i = 0; i < n; i++) {
-		int64_t nid;
-		enum err err = store_event_find(st, ids[i], &nid, NULL);
+	walk_init(&w, st, 1, 0);
+	for (size_t i = 0; i < n && !err; i++) {
+		struct reached r = { .sets = bits_copy(&w, &all) };
 
+		err = store_event_find(st, ids[i], &r.nid, NULL);
 		if (!err)
-			err = push_auth(&w, nid, 1);
-		if (err)
-			return err;
+			err = push_auth(&w, &r);
 	}
-	while (w.n > 0) {
+	while (w.heap.n > 0 && !err) {
 		struct reached r = pop(&w);
-		enum err err = w.n_out < limit ? put_out(&w, r.nid) : ERR_LIMIT;
 
-		if (!err)
-			err = push_auth(&w, r.nid, 1);
+		if (w.out.n >= limit)
+			return ERR_LIMIT;
+		*PUSH(&w.out) = r.nid;
+		err = push_auth(&w, &r);
+		bits_free(&w, r.sets);
+	}
+	return err ? err : give_ids(&w, a, out, n_out);
+}
+
+/* The greatest event of the heap or of the common ones. */
+static struct reached take(struct walk *w, const struct auth_conflict *c, size_t *at)
+{
+	struct reached r;
+
+	if (*at < c->n_common && c->common[*at] > w->heap.p[0].nid) {
+		r = (struct reached){ .nid = c->common[(*at)++] };
+		r.sets = bits_copy(w, w->heap.p[0].sets->word);
+		bits_fill(w, r.sets);
+		return r;
+	}
+	r = pop(w);
+	if (*at < c->n_common && c->common[*at] == r.nid) {
+		bits_fill(w, r.sets);
+		(*at)++;
+	}
+	return r;
+}
+
+static struct taken *find_taken(struct walk *w, int64_t nid)
+{
+	size_t lo = 0;
+	size_t hi = w->taken.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (w->taken.p[mid].nid == nid)
+			return &w->taken.p[mid];
+		if (w->taken.p[mid].nid > nid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Of what was taken below the starts, what leads to a start again; the oldest first, so that
+ * what an event cites was looked at before it. */
+static void add_subgraph(struct walk *w)
+{
+	size_t end = w->cited.n;
+
+	for (size_t i = w->taken.n; i > 0; i--) {
+		struct taken *t = &w->taken.p[i - 1];
+
+		t->leads = t->start;
+		for (size_t k = t->first; k < end && !t->leads; k++) {
+			const struct taken *cited = find_taken(w, w->cited.p[k]);
+
+			t->leads = cited && cited->leads;
+		}
+		end = t->first;
+		if (t->leads)
+			*PUSH(&w->out) = t->nid;
+	}
+}
+
+static int greatest_first(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static bool is_start(const int64_t *starts, size_t n, int64_t nid)
+{
+	return n && bsearch(&nid, starts, n, sizeof(nid), greatest_first);
+}
+
+static enum err walk_down(struct walk *w, const struct auth_conflict *c, const int64_t *starts)
+{
+	int64_t lowest = c->n_starts ? starts[c->n_starts - 1] : 0;
+	size_t at = 0;
+
+	while (w->heap.n &&
+		(w->partial || (w->keeps && w->below && w->heap.p[0].nid >= lowest))) {
+		struct reached r = take(w, c, &at);
+		bool start = is_start(starts, c->n_starts, r.nid);
+		enum err err;
+
+		if (start || !is_all(w, r.sets->word))
+			*PUSH(&w->out) = r.nid;
+		if (w->keeps && r.below)
+			*PUSH(&w->taken) = (struct taken){ r.nid, w->cited.n, start, false };
+		err = push_auth(w, &r);
+		bits_free(w, r.sets);
 		if (err)
 			return err;
 	}
-	give_out(&w, out, n_out);
 	return ERR_OK;
 }
 
-static enum err push_set(struct walk *w, const struct store_id_set *set, uint64_t bit)
+enum err auth_conflict(struct store *st, struct arena *a, struct auth_conflict *c)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		int64_t nid;
-		enum err err = store_event_find(w->st, set->ids[i], &nid, NULL);
+	CLEANUP(walk_deinit) struct walk w;
+	int64_t *starts = arena_calloc(a, c->n_starts + 1, sizeof(*starts));
+	int64_t *out;
+	size_t n = 0;
+	enum err err;
 
-		if (err)
-			return err;
-		push(w, nid, bit);
+	assert(c->n_sets > 0);
+	walk_init(&w, st, c->n_sets, c->limit);
+	w.keeps = c->subgraph;
+	for (size_t i = 0; i < c->n_starts; i++) {
+		starts[i] = c->starts[i].nid;
+		push(&w, c->starts[i].nid, c->starts[i].sets, true);
 	}
-	return ERR_OK;
-}
-
-enum err store_auth_difference(struct store *st, struct arena *a,
-	const struct store_id_set *sets, size_t n_sets, const struct str **out, size_t *n_out)
-{
-	CLEANUP(walk_deinit) struct walk w = { .st = st, .a = a };
-
-	if (n_sets > SETS_MAX)
-		return ERR_LIMIT;
-	w.all = (UINT64_C(1) << n_sets) - 1;
-	for (size_t i = 0; i < n_sets; i++) {
-		enum err err = push_set(&w, &sets[i], UINT64_C(1) << i);
-
-		if (err)
-			return err;
-	}
-	while (w.partial > 0) {
-		struct reached r = pop(&w);
-		enum err err = ERR_OK;
-
-		if (r.sets != w.all)
-			err = put_out(&w, r.nid);
-		if (!err)
-			err = push_auth(&w, r.nid, r.sets);
-		if (err)
-			return err;
-	}
-	give_out(&w, out, n_out);
+	if (c->n_starts)
+		qsort(starts, c->n_starts, sizeof(*starts), greatest_first);
+	err = walk_down(&w, c, starts);
+	if (err)
+		return err;
+	/* Starts that all sets reach, left behind when the walk ended. */
+	for (size_t i = 0; i < c->n_starts; i++)
+		*PUSH(&w.out) = starts[i];
+	if (c->subgraph)
+		add_subgraph(&w);
+	if (w.out.n)
+		qsort(w.out.p, w.out.n, sizeof(*w.out.p), greatest_first);
+	out = arena_calloc(a, w.out.n + 1, sizeof(*out));
+	for (size_t i = 0; i < w.out.n; i++)
+		if (!n || out[n - 1] != w.out.p[i])
+			out[n++] = w.out.p[i];
+	c->out = out;
+	c->n_out = n;
 	return ERR_OK;
 }

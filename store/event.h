@@ -159,14 +159,4 @@ enum err store_event_relation_count(
 enum err store_auth_chain(struct store *st, struct arena *a, const struct str *ids, size_t n,
 	size_t limit, const struct str **out, size_t *n_out) MUST_CHECK;
 
-/* State resolution's full auth difference: what is in the auth chains (each set's events
- * included) of some but not all sets. */
-struct store_id_set {
-	const struct str *ids;
-	size_t n;
-};
-enum err store_auth_difference(struct store *st, struct arena *a,
-	const struct store_id_set *sets, size_t n_sets, const struct str **out,
-	size_t *n_out) MUST_CHECK;
-
 #endif

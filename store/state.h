@@ -46,6 +46,29 @@ enum err store_state_group_read(struct store *st, struct arena *a, int64_t group
 enum err store_state_group_get(struct store *st, int64_t group, struct str type,
 	struct str state_key, int64_t *event) MUST_CHECK;
 
+/*
+ * What several groups differ in, for state resolution: found by number, so that it costs what
+ * differs and one pass over each group.
+ */
+struct store_conflict_limits {
+	int64_t rows;  /* of the groups, in all; 0: none */
+	size_t events; /* of auth chains; 0: none */
+};
+struct store_conflict {
+	/* The keys of the conflicted state set, sorted bytewise; event, event_id: what the
+	 * first of the groups has there (0: nothing). */
+	const struct store_state_entry *keys;
+	size_t n_keys;
+	/* The full conflicted set: the conflicted state set with the auth difference, and, if
+	 * asked for, the conflicted state subgraph. */
+	const struct str *events;
+	size_t n_events;
+};
+/* n groups, all different; in a. On a reader too. ERR_LIMIT: it is more work than that. */
+enum err store_state_conflict(struct store *st, struct arena *a, const int64_t *groups,
+	size_t n, bool subgraph, const struct store_conflict_limits *limits,
+	struct store_conflict *out) MUST_CHECK;
+
 /* Current state, as store_state_group_read and _get. */
 enum err store_state_read(struct store *st, struct arena *a, struct str room_id,
 	const struct store_state_key *keys, size_t n_keys, const struct store_state_entry **out,

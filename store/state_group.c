@@ -346,6 +346,27 @@ static enum err read_keys(struct store *st, const struct path *p,
 	return ERR_OK;
 }
 
+enum err state_group_rows(struct store *st, int64_t group, struct state_rows *out)
+{
+	struct path path;
+	enum err err = path_of(st, group, &path);
+
+	return err ? err : path_rows(st, &path, path.n, 0, false, out);
+}
+
+enum err state_group_size(struct store *st, int64_t group, int64_t *n)
+{
+	struct chain c;
+	enum err err = ERR_OK;
+
+	*n = 0;
+	if (group)
+		err = chain_get(st, chain_of(group), &c);
+	if (!err && group)
+		*n = c.whole + c.changed;
+	return err;
+}
+
 enum err store_state_group_read(struct store *st, struct arena *a, int64_t group,
 	const struct store_state_key *keys, size_t n_keys, const struct store_state_entry **out,
 	size_t *n)

@@ -12,12 +12,16 @@
 #include "node/core/auth.h"
 #include "node/core/state_res_graph.h"
 
+/* Events that may be held parsed before the source is told that it can let go. */
+#define RELEASE_EACH 64
+
 struct resolution {
 	struct graph g;
 	const struct state_set *sets;
 	size_t n_sets;
 	size_t n_words; /* of a node's set mask */
 	struct state_set unconflicted;
+	const struct state_res_conflict *given; /* then what is in conflict is known already */
 	struct nodes conflicted; /* the conflicted state set, then the full one */
 	struct map resolved;     /* "type\0state_key" -> struct node: what was applied */
 };
@@ -89,7 +93,7 @@ static enum err add_conflicted(struct resolution *r, struct str event_id, size_t
 
 	if (err)
 		return err;
-	if (!node->e)
+	if (!node->here)
 		return err_set(r->g.why, ERR_NOT_FOUND, "event %.*s of the state is missing",
 			STR_FMT(event_id));
 	(void)mark_set(r, node, set);
@@ -177,15 +181,15 @@ static enum err walk_chains(struct resolution *r, struct nodes *seen)
 				nodes_add(&r->g, &stack, r->conflicted.at[i]);
 		while (stack.n) {
 			struct node *node = stack.at[--stack.n];
-			enum err err = graph_expand(&r->g, node);
 
-			if (err)
-				return err;
 			for (size_t i = 0; i < node->n_auth; i++) {
 				struct node *auth = node->auth[i];
 				bool fresh = !auth->sets && !auth->conflicted;
+				enum err err = graph_see(&r->g, auth);
 
-				if (!mark_set(r, auth, set))
+				if (err)
+					return err;
+				if (!auth->here || !mark_set(r, auth, set))
 					continue;
 				if (fresh)
 					nodes_add(&r->g, seen, auth);
@@ -220,13 +224,13 @@ static enum err drop_common(struct resolution *r, struct nodes *candidates)
 	}
 	while (stack.n && left) {
 		struct node *node = stack.at[--stack.n];
-		enum err err = graph_expand(&r->g, node);
 
-		if (err)
-			return err;
 		for (size_t i = 0; i < node->n_auth; i++) {
 			struct node *auth = node->auth[i];
+			enum err err = graph_see(&r->g, auth);
 
+			if (err)
+				return err;
 			if (auth->mark == walk)
 				continue;
 			auth->mark = walk;
@@ -252,7 +256,8 @@ static void add_subgraph(struct resolution *r, const struct nodes *seen, struct 
 	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
 		for (size_t i = 0; i < parts[p]->n; i++)
 			for (size_t j = 0; j < parts[p]->at[i]->n_auth; j++)
-				parts[p]->at[i]->auth[j]->n_citers++;
+				parts[p]->at[i]->auth[j]->n_citers +=
+					parts[p]->at[i]->auth[j]->here;
 	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
 		for (size_t i = 0; i < parts[p]->n; i++) {
 			struct node *node = parts[p]->at[i];
@@ -265,7 +270,8 @@ static void add_subgraph(struct resolution *r, const struct nodes *seen, struct 
 			for (size_t j = 0; j < parts[p]->at[i]->n_auth; j++) {
 				struct node *auth = parts[p]->at[i]->auth[j];
 
-				auth->citers[auth->n_citers++] = parts[p]->at[i];
+				if (auth->here)
+					auth->citers[auth->n_citers++] = parts[p]->at[i];
 			}
 
 	for (size_t i = 0; i < r->conflicted.n; i++) {
@@ -300,83 +306,60 @@ static void take_conflicted(struct resolution *r, const struct nodes *more)
 	}
 }
 
-static enum err ask_difference(struct resolution *r, struct nodes *out)
-{
-	const struct str *ids;
-	size_t n;
-	enum err err =
-		r->g.src->auth_difference(r->g.src->arg, r->g.a, r->sets, r->n_sets, &ids, &n);
-
-	for (size_t i = 0; !err && i < n; i++) {
-		struct node *node;
-
-		err = graph_node(&r->g, ids[i], &node);
-		if (!err && node->e)
-			nodes_add(&r->g, out, node);
-	}
-	return err;
-}
-
+/* From the sets alone: what they differ in, and what of the auth chains goes with it. */
 static enum err fill_conflicted(struct resolution *r)
 {
 	struct nodes seen = { 0 };
 	struct nodes subgraph = { 0 };
-	struct nodes difference = { 0 };
-	bool walks = !r->g.src->auth_difference;
-	enum err err = ERR_OK;
+	enum err err = walk_chains(r, &seen);
 
-	if (walks || r->g.version->state_res == STATE_RES_2_1)
-		err = walk_chains(r, &seen);
 	if (err)
 		return err;
 	if (r->g.version->state_res == STATE_RES_2_1)
 		add_subgraph(r, &seen, &subgraph);
-	if (walks) {
-		difference = seen;
-		err = drop_common(r, &difference);
-	} else {
-		err = ask_difference(r, &difference);
-	}
+	err = drop_common(r, &seen);
 	if (err)
 		return err;
 	take_conflicted(r, &subgraph);
-	take_conflicted(r, &difference);
+	take_conflicted(r, &seen);
 	return ERR_OK;
 }
 
-static bool is_power_event(const struct event *e)
+static enum err take_given(struct resolution *r)
 {
-	struct str membership = { 0 };
+	for (size_t i = 0; i < r->given->n; i++) {
+		struct node *node;
+		enum err err = graph_node(&r->g, r->given->events[i], &node);
 
-	if (event_is(e, "m.room.power_levels", "") || event_is(e, "m.room.join_rules", "") ||
-		event_is(e, "m.room.create", ""))
-		return true;
-	if (!event_is(e, "m.room.member", NULL) || str_eq(e->sender, e->state_key))
-		return false;
-	(void)json_as_str(json_get(e->content, "membership"), &membership);
-	return str_eq(membership, STR("leave")) || str_eq(membership, STR("ban"));
+		if (err)
+			return err;
+		if (!node->here)
+			return err_set(r->g.why, ERR_NOT_FOUND,
+				"conflicted event %.*s is missing", STR_FMT(node->event_id));
+		if (i % RELEASE_EACH == 0)
+			graph_release(&r->g);
+		if (!node->conflicted)
+			nodes_add(&r->g, &r->conflicted, node);
+		node->conflicted = true;
+	}
+	return ERR_OK;
 }
 
 /* Step 1: power events with what of their auth chains is conflicted. */
-static enum err pick_power(struct resolution *r, struct nodes *out)
+static void pick_power(struct resolution *r, struct nodes *out)
 {
 	struct nodes stack = { 0 };
 
 	for (size_t i = 0; i < r->conflicted.n; i++) {
 		struct node *node = r->conflicted.at[i];
 
-		if (node->power || !is_power_event(node->e))
+		if (node->power || !node->is_power)
 			continue;
 		node->power = true;
 		nodes_add(&r->g, &stack, node);
 		while (stack.n) {
-			enum err err;
-
 			node = stack.at[--stack.n];
 			nodes_add(&r->g, out, node);
-			err = graph_expand(&r->g, node);
-			if (err)
-				return err;
 			for (size_t j = 0; j < node->n_auth; j++) {
 				if (!node->auth[j]->conflicted || node->auth[j]->power)
 					continue;
@@ -385,7 +368,6 @@ static enum err pick_power(struct resolution *r, struct nodes *out)
 			}
 		}
 	}
-	return ERR_OK;
 }
 
 static struct str state_map_key(
@@ -405,63 +387,99 @@ static struct str state_map_key(
 struct check {
 	struct resolution *r;
 	struct node *node;
+	enum err err;
 };
+
+/* The id of the unconflicted state's event; false if there is none. */
+static bool unconflicted_at(
+	const struct resolution *r, struct str type, struct str state_key, struct str *event_id)
+{
+	const struct state_entry *entry;
+
+	if (r->given)
+		return r->given->unconflicted(r->given->arg, type, state_key, event_id);
+	entry = find_entry(&r->unconflicted, type, state_key);
+	if (entry)
+		*event_id = entry->event_id;
+	return entry;
+}
 
 static struct node *resolved_at(struct resolution *r, struct str type, struct str state_key)
 {
 	char small[520];
 	struct node *node =
 		map_get(&r->resolved, state_map_key(r->g.a, small, type, state_key));
-	const struct state_entry *entry;
+	struct str event_id;
 
 	if (node || r->g.version->state_res == STATE_RES_2_1)
 		return node;
-	entry = find_entry(&r->unconflicted, type, state_key);
-	if (!entry || graph_node(&r->g, entry->event_id, &node) || !node->e)
+	if (!unconflicted_at(r, type, state_key, &event_id) ||
+		graph_node(&r->g, event_id, &node) || !node->here)
 		return NULL;
 	return node;
 }
 
-/* auth_state.get: what is resolved, else what the event itself cites; never a rejected one. */
+/* What the event being checked itself cites there; never a rejected one. */
+static const struct node *cited_at(struct check *c, struct str type, struct str state_key)
+{
+	for (size_t i = 0; i < c->node->n_auth; i++) {
+		struct node *auth = c->node->auth[i];
+		enum err err = graph_see(&c->r->g, auth);
+
+		if (err)
+			c->err = err;
+		if (!err && auth->here && !auth->rejected && auth->is_state &&
+			str_eq(auth->type, type) && str_eq(auth->state_key, state_key))
+			return auth;
+	}
+	return NULL;
+}
+
+/* auth_state.get: what is resolved, else what the event itself cites. */
 static const struct event *get_state(void *arg, struct str type, struct str state_key)
 {
-	const struct check *c = arg;
-	struct node *node = resolved_at(c->r, type, state_key);
+	struct check *c = arg;
+	const struct node *node = resolved_at(c->r, type, state_key);
+	const struct event *e = NULL;
+	enum err err;
 
-	if (node && !node->rejected)
-		return node->e;
-	for (size_t i = 0; i < c->node->n_auth; i++) {
-		const struct node *auth = c->node->auth[i];
-
-		if (!auth->rejected && auth->e->is_state && str_eq(auth->e->type, type) &&
-			str_eq(auth->e->state_key, state_key))
-			return auth->e;
-	}
-	if (c->r->g.version->hash_room_id && c->r->g.create && state_key.n == 0 &&
+	if (!node || node->rejected)
+		node = cited_at(c, type, state_key);
+	if (!node && c->r->g.version->hash_room_id && state_key.n == 0 &&
 		str_eq(type, STR("m.room.create")))
-		return c->r->g.create->e;
-	return NULL;
+		node = c->r->g.create;
+	if (!node)
+		return NULL;
+	err = graph_event(&c->r->g, node, &e);
+	if (err)
+		c->err = err;
+	return e;
 }
 
 /* "Iterative auth checks". */
 static enum err apply(struct resolution *r, const struct nodes *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		struct check check = { r, list->at[i] };
+		struct check check = { r, list->at[i], ERR_OK };
 		struct auth_state state = { get_state, &check };
-		const struct event *e = list->at[i]->e;
+		const struct event *e;
 		char small[520];
 		struct str key;
 		enum err err;
+		enum err allowed;
 
-		if (!e->is_state)
+		if (!list->at[i]->is_state)
 			continue;
-		err = graph_expand(&r->g, list->at[i]);
+		graph_release(&r->g);
+		err = graph_event(&r->g, list->at[i], &e);
 		if (err)
 			return err;
-		if (auth_check(e, &state, NULL))
+		allowed = auth_check(e, &state, NULL);
+		if (check.err)
+			return check.err;
+		if (allowed)
 			continue;
-		key = state_map_key(r->g.a, small, e->type, e->state_key);
+		key = state_map_key(r->g.a, small, list->at[i]->type, list->at[i]->state_key);
 		map_put(&r->resolved, arena_str(r->g.a, key), list->at[i]);
 	}
 	return ERR_OK;
@@ -481,10 +499,13 @@ static void merge(struct resolution *r, struct state_set *out)
 	size_t at = 0;
 	size_t n = 0;
 
-	while ((node = map_next(&r->resolved, &at)))
-		if (!find_entry(&r->unconflicted, node->e->type, node->e->state_key))
-			entries[n++] = (struct state_entry){ node->e->type, node->e->state_key,
-				node->e->event_id };
+	while ((node = map_next(&r->resolved, &at))) {
+		struct str other;
+
+		if (!unconflicted_at(r, node->type, node->state_key, &other))
+			entries[n++] = (struct state_entry){ node->type, node->state_key,
+				node->event_id };
+	}
 	for (size_t i = 0; i < r->unconflicted.n; i++)
 		entries[n++] = r->unconflicted.entries[i];
 	qsort(entries, n, sizeof(*entries), by_key);
@@ -494,20 +515,27 @@ static void merge(struct resolution *r, struct state_set *out)
 /* The room's create event, which version 12 events don't cite: there the room id tells. */
 static enum err find_create(struct resolution *r)
 {
-	const struct state_entry *entry =
-		find_entry(&r->sets[0], STR("m.room.create"), STR(""));
+	const struct event *e;
 	struct str event_id;
-	enum err err;
+	enum err err = ERR_OK;
 
-	if (r->g.version->hash_room_id && r->conflicted.n)
-		event_id = arena_printf(
-			r->g.a, "$%.*s", STR_FMT(str_skip(r->conflicted.at[0]->e->room_id, 1)));
-	else if (entry)
+	if (r->g.version->hash_room_id && r->conflicted.n) {
+		err = graph_event(&r->g, r->conflicted.at[0], &e);
+		if (err)
+			return err;
+		event_id = arena_printf(r->g.a, "$%.*s", STR_FMT(str_skip(e->room_id, 1)));
+	} else if (r->n_sets) {
+		const struct state_entry *entry =
+			find_entry(&r->sets[0], STR("m.room.create"), STR(""));
+
+		if (!entry)
+			return ERR_OK;
 		event_id = entry->event_id;
-	else
+	} else if (!unconflicted_at(r, STR("m.room.create"), STR(""), &event_id)) {
 		return ERR_OK;
+	}
 	err = graph_node(&r->g, event_id, &r->g.create);
-	if (!err && !r->g.create->e)
+	if (!err && !r->g.create->here)
 		r->g.create = NULL;
 	return err;
 }
@@ -516,16 +544,16 @@ static enum err resolve(struct resolution *r, struct state_set *out)
 {
 	struct nodes power = { 0 };
 	struct nodes rest = { 0 };
-	enum err err = split_sets(r);
+	enum err err = r->given ? take_given(r) : split_sets(r);
 
 	if (!err)
 		err = find_create(r);
-	if (!err)
+	if (!err && !r->given)
 		err = fill_conflicted(r);
-	if (!err)
-		err = pick_power(r, &power);
-	if (!err)
-		err = order_power(&r->g, &power);
+	if (err)
+		return err;
+	pick_power(r, &power);
+	err = order_power(&r->g, &power);
 	if (!err)
 		err = apply(r, &power);
 	if (err)
@@ -541,6 +569,24 @@ static enum err resolve(struct resolution *r, struct state_set *out)
 	return err;
 }
 
+static enum err run(struct resolution *r, struct state_set *out)
+{
+	enum err err;
+
+	if (r->g.version->state_res == STATE_RES_1)
+		return err_set(r->g.why, ERR_INVALID,
+			"rooms of version %s resolve state in another way", r->g.version->name);
+	r->g.max_events = r->g.src->max_events ? r->g.src->max_events : STATE_RES_MAX_EVENTS;
+	map_init(&r->g.by_id);
+	map_init(&r->g.strings);
+	map_init(&r->resolved);
+	err = resolve(r, out);
+	map_deinit(&r->g.by_id);
+	map_deinit(&r->g.strings);
+	map_deinit(&r->resolved);
+	return err;
+}
+
 enum err state_resolve(struct arena *a, const struct room_version *v,
 	const struct state_set *sets, size_t n_sets, const struct state_res_source *src,
 	struct state_set *out, struct err_ctx *why)
@@ -550,7 +596,6 @@ enum err state_resolve(struct arena *a, const struct room_version *v,
 		.n_sets = n_sets,
 		.n_words = (n_sets + 63) / 64 };
 	bool equal = true;
-	enum err err;
 
 	for (size_t i = 1; i < n_sets && equal; i++)
 		equal = sets_equal(&sets[0], &sets[i]);
@@ -558,13 +603,15 @@ enum err state_resolve(struct arena *a, const struct room_version *v,
 		*out = n_sets ? sets[0] : (struct state_set){ 0 };
 		return ERR_OK;
 	}
-	if (v->state_res == STATE_RES_1)
-		return err_set(why, ERR_INVALID,
-			"rooms of version %s resolve state in another way", v->name);
-	map_init(&r.g.by_id);
-	map_init(&r.resolved);
-	err = resolve(&r, out);
-	map_deinit(&r.g.by_id);
-	map_deinit(&r.resolved);
-	return err;
+	return run(&r, out);
+}
+
+enum err state_resolve_conflict(struct arena *a, const struct room_version *v,
+	const struct state_res_conflict *conflict, const struct state_res_source *src,
+	struct state_set *out, struct err_ctx *why)
+{
+	struct resolution r = { .g = { .a = a, .version = v, .src = src, .why = why },
+		.given = conflict };
+
+	return run(&r, out);
 }

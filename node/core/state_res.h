@@ -31,14 +31,27 @@ struct state_set {
 };
 
 struct state_res_source {
-	/* The event, or NULL if we don't have it. Borrowed until the resolution is over. */
+	/* The event, or NULL if we don't have it; the same one may be asked for again. Borrowed
+	 * until release(), or the end. */
 	const struct event *(*event)(void *arg, struct str event_id);
-	/* True if it was rejected. */
+	/* True if it was rejected. Asked for right after event(). */
 	bool (*rejected)(void *arg, struct str event_id);
-	/* Optional (may be NULL): the auth difference of the sets by chain cover; else it is
-	 * walked. */
-	enum err (*auth_difference)(void *arg, struct arena *a, const struct state_set *sets,
-		size_t n, const struct str **out, size_t *n_out);
+	/* Optional: what event() gave is looked at no more. */
+	void (*release)(void *arg);
+	size_t max_events; /* different events that may be asked for; 0: STATE_RES_MAX_EVENTS */
+	void *arg;
+};
+
+/* For who has an index of auth chains: what the states differ in, worked out already. */
+struct state_res_conflict {
+	/* The full conflicted set, ids, each once: the conflicted state set, the auth
+	 * difference, and in version 2.1 the conflicted state subgraph. All are in the source.
+	 */
+	const struct str *events;
+	size_t n;
+	/* The unconflicted state map: false if it has no such entry. */
+	bool (*unconflicted)(
+		void *arg, struct str type, struct str state_key, struct str *event_id);
 	void *arg;
 };
 
@@ -51,6 +64,12 @@ int state_entry_cmp(const struct state_entry *a, const struct state_entry *b);
  */
 enum err state_resolve(struct arena *a, const struct room_version *v,
 	const struct state_set *sets, size_t n_sets, const struct state_res_source *src,
+	struct state_set *out, struct err_ctx *why) MUST_CHECK;
+
+/* The same from what is in conflict: out is what the algorithm adds to the unconflicted state,
+ * so a conflicted entry that isn't there is in no resolved state. */
+enum err state_resolve_conflict(struct arena *a, const struct room_version *v,
+	const struct state_res_conflict *conflict, const struct state_res_source *src,
 	struct state_set *out, struct err_ctx *why) MUST_CHECK;
 
 #endif

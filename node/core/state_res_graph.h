@@ -1,6 +1,9 @@
 /*
  * state_res_graph: the part of the auth graph that one resolution looks at. Shared by
  * state_res.c and state_res_order.c, not for other modules.
+ *
+ * A node keeps of its event what orders are made of; the event itself is asked of the source
+ * again where the auth rules need it, so that a hundred thousand of them aren't held parsed.
  */
 #ifndef KITH_CORE_STATE_RES_GRAPH_H
 #define KITH_CORE_STATE_RES_GRAPH_H
@@ -9,12 +12,24 @@
 #include "node/core/state_res.h"
 
 struct node {
-	const struct event *e; /* NULL: we don't have it */
-	struct node **auth;    /* what it cites and we have; NULL until expanded */
-	size_t n_auth;
-	uint64_t *sets; /* a bit for each state set whose chain holds it; NULL: none yet */
-	unsigned mark;  /* the last walk that came by */
+	struct str event_id;
+
+	/* Of its event, once it was looked at. */
+	bool seen;
+	bool here; /* we have it */
 	bool rejected;
+	bool is_state;
+	bool is_power;  /* a power event */
+	bool is_levels; /* m.room.power_levels */
+	bool is_create;
+	struct str type;
+	struct str state_key;
+	int64_t origin_server_ts;
+	struct node **auth; /* what it cites; in it may be what we don't have */
+	size_t n_auth;
+
+	uint64_t *sets;  /* a bit for each state set whose chain holds it; NULL: none yet */
+	unsigned mark;   /* the last walk that came by */
 	bool conflicted; /* in the full conflicted set */
 	bool power;      /* taken in step 1 */
 	/* Topological order: how many of its auth events, and which citers, are in the sort. */
@@ -37,19 +52,28 @@ struct graph {
 	struct arena *a;
 	const struct room_version *version;
 	const struct state_res_source *src;
-	struct map by_id; /* struct node */
+	struct map by_id;   /* struct node */
+	struct map strings; /* what repeats, once: struct str */
 	struct node *create;
 	size_t n_events;
+	size_t max_events;
 	unsigned walk; /* number of the current walk, for node.mark */
 	struct err_ctx *why;
 };
 
-/* The node of an event, read from the source the first time. ERR_LIMIT. */
+/* The node of an event; nothing is read. */
+struct node *graph_stub(struct graph *g, struct str event_id);
+/* Reads its event the first time, and makes stubs of what it cites. ERR_LIMIT. */
+enum err graph_see(struct graph *g, struct node *node) MUST_CHECK;
+/* The node of an event, seen. ERR_LIMIT. */
 enum err graph_node(struct graph *g, struct str event_id, struct node **out) MUST_CHECK;
-/* Fills node->auth. */
-enum err graph_expand(struct graph *g, struct node *node) MUST_CHECK;
-/* The power_levels event that node cites, or NULL. */
+/* Its event, until state_res_source.release(); of a node that is here. ERR_NOT_FOUND. */
+enum err graph_event(
+	struct graph *g, const struct node *node, const struct event **out) MUST_CHECK;
+/* The power_levels event that node cites, seen, or NULL. */
 enum err graph_levels_of(struct graph *g, struct node *node, struct node **out) MUST_CHECK;
+/* The events that were asked for may go. */
+void graph_release(struct graph *g);
 
 void nodes_add(struct graph *g, struct nodes *list, struct node *node);
 

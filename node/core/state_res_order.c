@@ -12,20 +12,31 @@
 static enum err set_level(struct graph *g, struct node *node)
 {
 	struct node *levels;
-	const struct event *create =
-		g->version->hash_room_id && g->create ? g->create->e : NULL;
+	const struct node *create = g->version->hash_room_id ? g->create : NULL;
+	const struct event *create_event;
+	const struct event *levels_event = NULL;
+	const struct event *e;
 	enum err err = graph_levels_of(g, node, &levels);
 
-	if (err)
+	for (size_t i = 0; i < node->n_auth && !create && !err; i++) {
+		err = graph_see(g, node->auth[i]);
+		if (node->auth[i]->is_create)
+			create = node->auth[i];
+	}
+	if (!create && levels)
+		create = g->create;
+	node->level = 0;
+	if (err || !create)
 		return err;
-	for (size_t i = 0; i < node->n_auth && !create; i++)
-		if (event_is(node->auth[i]->e, "m.room.create", ""))
-			create = node->auth[i]->e;
-	if (!create && levels && g->create)
-		create = g->create->e;
-	node->level =
-		create ? power_of_user(create, levels ? levels->e : NULL, node->e->sender) : 0;
-	return ERR_OK;
+	graph_release(g);
+	err = graph_event(g, create, &create_event);
+	if (!err && levels)
+		err = graph_event(g, levels, &levels_event);
+	if (!err)
+		err = graph_event(g, node, &e);
+	if (!err)
+		node->level = power_of_user(create_event, levels_event, e->sender);
+	return err;
 }
 
 /* x < y of the power ordering. */
@@ -33,9 +44,9 @@ static bool power_less(const struct node *x, const struct node *y)
 {
 	if (x->level != y->level)
 		return x->level > y->level;
-	if (x->e->origin_server_ts != y->e->origin_server_ts)
-		return x->e->origin_server_ts < y->e->origin_server_ts;
-	return str_cmp(x->e->event_id, y->e->event_id) < 0;
+	if (x->origin_server_ts != y->origin_server_ts)
+		return x->origin_server_ts < y->origin_server_ts;
+	return str_cmp(x->event_id, y->event_id) < 0;
 }
 
 /* A binary heap in list->at, the smallest first. */
@@ -167,9 +178,9 @@ static int by_mainline(const void *a, const void *b)
 
 	if (x->mainline != y->mainline)
 		return x->mainline < y->mainline ? -1 : 1;
-	if (x->e->origin_server_ts != y->e->origin_server_ts)
-		return x->e->origin_server_ts < y->e->origin_server_ts ? -1 : 1;
-	return str_cmp(x->e->event_id, y->e->event_id);
+	if (x->origin_server_ts != y->origin_server_ts)
+		return x->origin_server_ts < y->origin_server_ts ? -1 : 1;
+	return str_cmp(x->event_id, y->event_id);
 }
 
 enum err order_mainline(struct graph *g, struct node *levels, struct nodes *list)

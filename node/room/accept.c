@@ -43,7 +43,7 @@ static enum err find_before(struct accept *a)
 			return err_set(&a->why, ERR_NOT_FOUND, "events before it are not here");
 	if (!n)
 		return err_set(&a->why, ERR_FORBIDDEN, "it has no prev_events");
-	return room_resolve(a->rooms, a->room, groups, n, &a->state_before, &a->why);
+	return room_resolve(a->rooms, a->room, groups, n, &a->state_before, &a->need, &a->why);
 }
 
 static enum err check_in(struct accept *a, int64_t group)
@@ -89,8 +89,12 @@ static enum err write(struct accept *a)
 	static const unsigned flags[] = { [ACCEPTED] = 0,
 		[ACCEPTED_SOFT_FAILED] = STORE_SOFT_FAILED,
 		[ACCEPTED_REJECTED] = STORE_REJECTED };
-	struct room_persist p = { .event = a->event, .known = a->known };
-	enum err err = find_before(a);
+	struct room_persist p = { .event = a->event, .known = a->known, .waits = true };
+	enum err err;
+
+	a->need.n = 0;
+	a->prepare = false;
+	err = find_before(a);
 
 	if (!err)
 		err = judge(a);
@@ -98,10 +102,40 @@ static enum err write(struct accept *a)
 		return err;
 	p.flags = a->flags | flags[a->verdict];
 	p.before = a->state_before;
-	return room_persist(a->rooms, a->room, &p);
+	p.after = a->after;
+	err = room_persist(a->rooms, a->room, &p);
+	if (err == ERR_LIMIT) {
+		a->need = p.need;
+		a->prepare = !a->after;
+	}
+	return err;
 }
 
-enum err accept_event(struct accept *a)
+/* The room's state after it is too much work for the loop: it becomes an outlier, with the
+ * state before and after it, so that a job has groups to resolve. */
+static enum err prepare(struct accept *a)
+{
+	const struct event *e = a->event;
+	struct store_event_new row = { .event = e, .flags = STORE_OUTLIER };
+	int64_t nid;
+	int64_t pos;
+	enum err err = find_before(a);
+
+	if (!err)
+		err = store_event_find(a->rooms->store, e->event_id, &nid, NULL);
+	if (err == ERR_NOT_FOUND)
+		err = store_event_put(a->rooms->store, &row, &nid, &pos);
+	if (err)
+		return err;
+	a->before = a->state_before;
+	a->after = a->before;
+	if (!e->is_state)
+		return ERR_OK;
+	return store_state_group_new(a->rooms->store, a->room->id, a->before,
+		&(struct store_state){ e->type, e->state_key, nid }, 1, &a->after);
+}
+
+static enum err once(struct accept *a)
 {
 	enum err err = store_begin(a->rooms->store);
 
@@ -117,4 +151,19 @@ enum err accept_event(struct accept *a)
 		return end ? end : err;
 	}
 	return room_store_end(a->rooms, err);
+}
+
+enum err accept_event(struct accept *a)
+{
+	enum err err = once(a);
+
+	if (err != ERR_LIMIT || !a->prepare)
+		return err;
+	err = store_begin(a->rooms->store);
+	if (!err)
+		err = room_store_end(a->rooms, prepare(a));
+	if (err)
+		return err;
+	a->known = true;
+	return once(a);
 }

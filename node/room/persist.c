@@ -3,7 +3,6 @@
 #include "node/base/limits.h"
 #include "node/core/id.h"
 #include "node/core/power.h"
-#include "node/room/resolve.h"
 
 /* What keeps an event out of the timeline. */
 #define NOT_LIVE (STORE_OUTLIER | STORE_REJECTED | STORE_SOFT_FAILED | STORE_BACKFILLED)
@@ -127,7 +126,7 @@ static enum err move_current(struct rooms *r, struct room *room, struct room_per
 {
 	const struct event *e = p->event;
 	int64_t group = p->after;
-	int64_t groups[2 * LIMIT_PREV_EVENTS];
+	int64_t groups[RESOLVE_GROUPS_MAX];
 	size_t n = 0;
 	enum err err = ERR_OK;
 
@@ -135,7 +134,8 @@ static enum err move_current(struct rooms *r, struct room *room, struct room_per
 		/* The latest ends, should somebody have made more of them than we count. */
 		for (size_t i = room->n_ends; i > 0 && n < ARRAY_LEN(groups); i--)
 			groups[n++] = room->ends[i - 1].group;
-		err = room_resolve(r, room, groups, n, &group, NULL);
+		err = p->waits ? room_resolve(r, room, groups, n, &group, &p->need, NULL)
+			       : room_resolve_now(r, room, groups, n, &group);
 	}
 	if (err || group == room->group)
 		return err;
@@ -157,6 +157,7 @@ static enum err put(struct rooms *r, struct room *room, struct room_persist *p)
 		.device_id = p->device_id,
 		.txn_id = p->txn_id };
 	bool changes = e->is_state && !(p->flags & (STORE_OUTLIER | STORE_REJECTED));
+	int64_t after = p->after;
 	enum err err;
 
 	if (p->known)
@@ -166,8 +167,11 @@ static enum err put(struct rooms *r, struct room *room, struct room_persist *p)
 	p->after = p->before;
 	if (err || !changes)
 		return err;
-	err = store_state_group_new(r->store, room->id, p->before,
-		&(struct store_state){ e->type, e->state_key, p->nid }, 1, &p->after);
+	if (after)
+		p->after = after;
+	else
+		err = store_state_group_new(r->store, room->id, p->before,
+			&(struct store_state){ e->type, e->state_key, p->nid }, 1, &p->after);
 	if (!err)
 		err = store_event_set_state(r->store, p->nid, p->flags, p->before, p->after);
 	return err;

@@ -7,7 +7,7 @@
 #ifndef KITH_ROOM_PERSIST_H
 #define KITH_ROOM_PERSIST_H
 
-#include "node/room/room.h"
+#include "node/room/resolve.h"
 
 struct room_persist {
 	/* In. */
@@ -17,13 +17,17 @@ struct room_persist {
 	bool known;           /* it is stored as an outlier */
 	struct str device_id; /* of a local sender, with the transaction id; or empty */
 	struct str txn_id;
+	bool waits;    /* for a job, should that be needed; else all is done at once */
+	int64_t after; /* the group after it, where that was made already; else 0, and an output
+			*/
 
 	/* Out. */
 	int64_t nid;
 	int64_t pos;
-	int64_t after;
+	struct resolve_need need; /* on ERR_LIMIT */
 };
 
+/* ERR_LIMIT: the room's state after it is to be resolved by a job first. */
 enum err room_persist(struct rooms *r, struct room *room, struct room_persist *p) MUST_CHECK;
 
 /* Redactions that concern a stored event: of it, by an event that came before it, and by it. */

@@ -18,18 +18,21 @@
  *                |  ^
  *                |  +--- MISSING   get_missing_events: what lies between
  *                |  +--- AUTH      event_auth: auth events that are not here
- *                +--+--- STATE     the state before the oldest, once asking came to its end
+ *                |  +--- STATE     the state before the oldest, once asking came to its end
+ *                +--+--- RESOLVE   states that are too much work for the loop (resolve.h)
  *
  * One event at a time for each room. SETTLE answers at once: it takes every event that waits
- * and whose ancestors are here; what is still missing decides where to go. All three ways back
- * are bounded (security.md F6).
+ * and whose ancestors are here; what is still missing decides where to go. All ways back are
+ * bounded (security.md F6).
  */
-enum state { VERIFY, SETTLE, MISSING, AUTH, STATE, DONE, N_STATES };
+enum state { VERIFY, SETTLE, MISSING, AUTH, STATE, RESOLVE, DONE, N_STATES };
 
 #define EVENTS_MAX ((size_t)LIMIT_GAP_EVENTS * LIMIT_GAP_REQUESTS)
 #define STATES_MAX 5
 #define AUTHS_MAX  10
-#define DUMMY_TYPE "org.matrix.dummy_event"
+/* For one event: before it and after it; more only while the room's ends keep moving. */
+#define RESOLVES_MAX 8
+#define DUMMY_TYPE   "org.matrix.dummy_event"
 
 struct inbox { /* of one room */
 	struct str room_id;
@@ -45,6 +48,8 @@ struct inbox { /* of one room */
 struct waiting {
 	struct event *event; /* owned; NULL: taken or given up */
 	int64_t before;      /* as another server told us; 0: not asked */
+	int64_t after;       /* once it is prepared for its state to be resolved */
+	unsigned resolves;
 	bool auth_asked;
 	enum err err;
 };
@@ -62,7 +67,8 @@ struct receiving {
 	unsigned missing_asked;
 	unsigned states_asked;
 	unsigned auths_asked;
-	size_t about; /* list[about] is what AUTH or STATE ask for */
+	size_t about;           /* list[about] is what AUTH or STATE ask for */
+	struct resolve_job job; /* with need.n: to be done */
 	struct incoming in;
 	struct fetch fetch;
 	struct room_call call;
@@ -108,9 +114,11 @@ static bool is_waiting_for(const struct receiving *x, struct str event_id)
 /* One event, if its turn has come. True if it is in its place now, or never will be. */
 static bool take(struct receiving *x, struct room *room, struct waiting *w)
 {
-	struct accept a = {
-		.rooms = x->rooms, .room = room, .event = w->event, .before = w->before
-	};
+	struct accept a = { .rooms = x->rooms,
+		.room = room,
+		.event = w->event,
+		.before = w->before,
+		.after = w->after };
 	unsigned flags = 0;
 	int64_t nid;
 
@@ -123,6 +131,12 @@ static bool take(struct receiving *x, struct room *room, struct waiting *w)
 		return false;
 	a.known = !w->err;
 	w->err = accept_event(&a);
+	if (w->err == ERR_LIMIT && a.need.n && w->resolves++ < RESOLVES_MAX) {
+		w->before = a.before;
+		w->after = a.after;
+		x->job.need = a.need;
+		return false;
+	}
 	if (w->err == ERR_NOT_FOUND)
 		return w->auth_asked; /* asked, and still not to be had */
 	if (w->err)
@@ -147,7 +161,7 @@ static enum err take_all(struct receiving *x)
 
 	while (!err && moved) {
 		moved = false;
-		for (size_t i = 0; i < x->n; i++) {
+		for (size_t i = 0; i < x->n && !x->job.need.n; i++) {
 			struct waiting *w = &x->list[i];
 
 			if (!w->event || !take(x, room, w))
@@ -187,6 +201,8 @@ static enum state decide(struct receiving *x, enum err *err)
 	struct waiting *edge;
 
 	*err = take_all(x);
+	if (!*err && x->job.need.n)
+		return RESOLVE;
 	if (*err || !x->list[0].event) {
 		if (!*err)
 			*err = x->list[0].err;
@@ -390,6 +406,24 @@ static void ask_state(struct receiving *x)
 	fetch_start(&x->fetch);
 }
 
+static void resolved(struct resolve_job *job, enum err err)
+{
+	struct receiving *x = CONTAINER_OF(job, struct receiving, job);
+
+	job->need.n = 0;
+	if (err)
+		x->pdu->why = job->why;
+	enter(x, err ? DONE : SETTLE, err);
+}
+
+static void ask_resolve(struct receiving *x)
+{
+	x->job.rooms = x->rooms;
+	x->job.room_id = x->inbox->room_id;
+	x->job.done = resolved;
+	resolve_job_start(&x->job);
+}
+
 /* ---- the ends of a room are kept few ---- */
 
 struct dummy {
@@ -433,7 +467,7 @@ static void finish(struct receiving *x, enum err err)
 	struct inbox *box = x->inbox;
 	struct room_receive *pdu = x->pdu;
 
-	if (!err)
+	if (!err && !x->rooms->closing)
 		merge_ends(x->rooms, box->room_id);
 	free_receiving(x);
 	box->now = NULL;
@@ -453,6 +487,7 @@ static const struct {
 	[MISSING] = { "missing", ask_missing },
 	[AUTH] = { "auth", ask_auth },
 	[STATE] = { "state", ask_state },
+	[RESOLVE] = { "resolve", ask_resolve },
 	[DONE] = { "done", NULL },
 };
 
@@ -515,8 +550,21 @@ static void start(struct loop_deferred *d)
 		enter(x, VERIFY, ERR_OK);
 }
 
+/* Nothing more is begun: what waits is told so. */
+static void give_up(struct inbox *box)
+{
+	while (box->first) {
+		struct room_receive *pdu = box->first;
+
+		box->first = pdu->next;
+		pdu->done(pdu, ERR_CANCELLED);
+	}
+}
+
 static void start_next(struct inbox *box)
 {
+	if (box->rooms->closing)
+		give_up(box);
 	if (box->first) {
 		loop_defer(box->rooms->loop, &box->deferred);
 		return;

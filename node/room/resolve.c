@@ -1,34 +1,26 @@
 #include "node/room/resolve.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
 #include "node/core/state_res.h"
+#include "node/room/resolution.h"
 
-#define MEMO_MAX    64 /* resolutions remembered */
-#define MEMO_GROUPS 4  /* of at most this many groups */
+#define MEMO_MAX 64 /* resolutions remembered */
+
+/* What the loop does itself: a millisecond or two. */
+#define LOOP_ROWS   4000
+#define LOOP_WALK   1000
+#define LOOP_EVENTS 100
 
 struct resolve_memo {
 	struct {
-		int64_t groups[MEMO_GROUPS];
-		size_t n;
+		struct resolve_need groups;
 		int64_t result;
+		bool open; /* of a transaction that may still be rolled back */
 	} entries[MEMO_MAX];
 	size_t next;
-};
-
-/* Events that one resolution looks at. */
-struct lookup {
-	struct rooms *rooms;
-	const struct room_version *version;
-	struct arena *arena;
-	struct map events; /* struct looked_up by event id */
-	enum err err;
-};
-
-struct looked_up {
-	struct event *event; /* owned; NULL: not here */
-	bool rejected;
 };
 
 static int compare_groups(const void *a, const void *b)
@@ -52,15 +44,14 @@ static size_t distinct(const int64_t *groups, size_t n, int64_t *out)
 	return kept;
 }
 
-static bool recall(struct rooms *r, const int64_t *groups, size_t n, int64_t *out)
+static bool recall(struct rooms *r, const struct resolve_need *need, int64_t *out)
 {
 	struct resolve_memo *m = r->memo;
 
-	if (!m || n > MEMO_GROUPS)
-		return false;
-	for (size_t i = 0; i < MEMO_MAX; i++) {
-		if (m->entries[i].n != n ||
-			memcmp(m->entries[i].groups, groups, n * sizeof(*groups)) != 0)
+	for (size_t i = 0; m && i < MEMO_MAX; i++) {
+		if (m->entries[i].groups.n != need->n ||
+			memcmp(m->entries[i].groups.groups, need->groups,
+				need->n * sizeof(need->groups[0])) != 0)
 			continue;
 		*out = m->entries[i].result;
 		return true;
@@ -68,80 +59,36 @@ static bool recall(struct rooms *r, const int64_t *groups, size_t n, int64_t *ou
 	return false;
 }
 
-static void memorize(struct rooms *r, const int64_t *groups, size_t n, int64_t result)
+static void remember(
+	struct rooms *r, const struct resolve_need *need, int64_t result, bool open)
 {
 	struct resolve_memo *m;
 
-	if (n > MEMO_GROUPS)
-		return;
 	if (!r->memo)
 		r->memo = NEW(struct resolve_memo);
 	m = r->memo;
-	memcpy(m->entries[m->next].groups, groups, n * sizeof(*groups));
-	m->entries[m->next].n = n;
+	m->entries[m->next].groups = *need;
 	m->entries[m->next].result = result;
+	m->entries[m->next].open = open;
 	m->next = (m->next + 1) % MEMO_MAX;
+}
+
+void room_resolve_remember(struct rooms *r, const struct resolve_need *need, int64_t group)
+{
+	remember(r, need, group, false);
+}
+
+void room_resolve_rolled_back(struct rooms *r)
+{
+	for (size_t i = 0; r->memo && i < MEMO_MAX; i++)
+		if (r->memo->entries[i].open)
+			r->memo->entries[i].groups.n = 0;
 }
 
 void room_resolve_deinit(struct rooms *r)
 {
 	free(r->memo);
 	r->memo = NULL;
-}
-
-static struct looked_up *look_up(struct lookup *l, struct str event_id)
-{
-	struct looked_up *found = map_get(&l->events, event_id);
-	struct store_event row;
-	enum err err;
-
-	if (found)
-		return found;
-	found = ARENA_NEW(l->arena, struct looked_up);
-	map_put(&l->events, arena_str(l->arena, event_id), found);
-	err = store_event_get(l->rooms->store, l->arena, event_id, &row);
-	if (!err)
-		err = event_from_store(row.json, row.event_id, l->version, &found->event);
-	if (!err)
-		found->rejected = row.flags & STORE_REJECTED;
-	else if (err != ERR_NOT_FOUND)
-		l->err = err;
-	return found;
-}
-
-static const struct event *look_up_event(void *arg, struct str event_id)
-{
-	return look_up(arg, event_id)->event;
-}
-
-static bool look_up_rejected(void *arg, struct str event_id)
-{
-	return look_up(arg, event_id)->rejected;
-}
-
-static enum err auth_difference(void *arg, struct arena *a, const struct state_set *sets,
-	size_t n, const struct str **out, size_t *n_out)
-{
-	struct lookup *l = arg;
-	struct store_id_set *ids = arena_calloc(a, n, sizeof(*ids));
-
-	for (size_t i = 0; i < n; i++) {
-		struct str *list = arena_calloc(a, sets[i].n ? sets[i].n : 1, sizeof(*list));
-
-		for (size_t k = 0; k < sets[i].n; k++)
-			list[k] = sets[i].entries[k].event_id;
-		ids[i] = (struct store_id_set){ list, sets[i].n };
-	}
-	return store_auth_difference(l->rooms->store, a, ids, n, out, n_out);
-}
-
-static void lookup_deinit(struct lookup *l)
-{
-	struct looked_up *e;
-
-	for (size_t at = 0; (e = map_next(&l->events, &at));)
-		event_free(e->event);
-	map_deinit(&l->events);
 }
 
 static enum err read_sets(struct rooms *r, struct arena *a, const int64_t *groups, size_t n,
@@ -198,6 +145,66 @@ static enum err store_result(struct rooms *r, struct room *room, struct arena *a
 	return store_state_group_new(r->store, room->id, parent, changes, n, out);
 }
 
+static enum err resolve(struct rooms *r, struct room *room, const struct resolve_need *need,
+	const struct resolution_limits *limits, int64_t *out, struct err_ctx *why)
+{
+	struct resolution x = { .store = r->store,
+		.version = room->version,
+		.arena = arena_new(),
+		.groups = need->groups,
+		.n = need->n,
+		.limits = *limits };
+	enum err err = resolution_run(&x);
+
+	if (!err)
+		err = store_state_group_new(
+			r->store, room->id, need->groups[0], x.changes, x.n_changes, out);
+	else if (why)
+		*why = x.why;
+	arena_free(x.arena);
+	return err;
+}
+
+static enum err look_up_or_resolve(struct rooms *r, struct room *room,
+	const struct resolve_need *need, const struct resolution_limits *limits, int64_t *out,
+	struct err_ctx *why)
+{
+	enum err err;
+
+	if (need->n == 1) {
+		*out = need->groups[0];
+		return ERR_OK;
+	}
+	if (recall(r, need, out))
+		return ERR_OK;
+	err = resolve(r, room, need, limits, out, why);
+	if (!err)
+		remember(r, need, *out, true);
+	return err;
+}
+
+enum err room_resolve(struct rooms *r, struct room *room, const int64_t *groups, size_t n,
+	int64_t *out, struct resolve_need *need, struct err_ctx *why)
+{
+	static const struct resolution_limits limits = { { LOOP_ROWS, LOOP_WALK }, LOOP_EVENTS,
+		NULL };
+
+	assert(n > 0 && n <= RESOLVE_GROUPS_MAX);
+	need->n = distinct(groups, n, need->groups);
+	return look_up_or_resolve(r, room, need, &limits, out, why);
+}
+
+enum err room_resolve_now(
+	struct rooms *r, struct room *room, const int64_t *groups, size_t n, int64_t *out)
+{
+	static const struct resolution_limits limits = { 0 };
+	struct resolve_need need;
+
+	assert(n > 0 && n <= RESOLVE_GROUPS_MAX);
+	need.n = distinct(groups, n, need.groups);
+	return look_up_or_resolve(r, room, &need, &limits, out, NULL);
+}
+
 enum err room_group_of(struct rooms *r, struct room *room, int64_t parent,
 	const struct state_set *state, int64_t *out)
 {
@@ -207,56 +214,6 @@ enum err room_group_of(struct rooms *r, struct room *room, int64_t parent,
 
 	if (!err)
 		err = store_result(r, room, a, parent, &from, state, out);
-	arena_free(a);
-	return err;
-}
-
-static enum err resolve(struct rooms *r, struct room *room, struct arena *a,
-	const int64_t *groups, size_t n, int64_t *out, struct err_ctx *why)
-{
-	struct state_set *sets = arena_calloc(a, n, sizeof(*sets));
-	struct lookup l = { .rooms = r, .version = room->version, .arena = a };
-	const struct state_res_source source = { look_up_event, look_up_rejected,
-		auth_difference, &l };
-	struct state_set result;
-	enum err err = read_sets(r, a, groups, n, sets);
-
-	if (err)
-		return err;
-	map_init(&l.events);
-	err = state_resolve(a, room->version, sets, n, &source, &result, why);
-	if (!err)
-		err = l.err;
-	if (!err)
-		err = store_result(r, room, a, groups[0], &sets[0], &result, out);
-	lookup_deinit(&l);
-	return err;
-}
-
-enum err room_resolve(struct rooms *r, struct room *room, const int64_t *groups, size_t n,
-	int64_t *out, struct err_ctx *why)
-{
-	struct arena *a;
-	int64_t *unique;
-	enum err err;
-
-	if (n == 1) {
-		*out = groups[0];
-		return ERR_OK;
-	}
-	a = arena_new();
-	unique = arena_calloc(a, n, sizeof(*unique));
-	n = distinct(groups, n, unique);
-	if (n == 1) {
-		*out = unique[0];
-		err = ERR_OK;
-	} else if (recall(r, unique, n, out)) {
-		err = ERR_OK;
-	} else {
-		err = resolve(r, room, a, unique, n, out, why);
-		if (!err)
-			memorize(r, unique, n, *out);
-	}
 	arena_free(a);
 	return err;
 }

@@ -114,7 +114,7 @@ static void trim(struct loop_deferred *d)
 static void rolled_back(void *arg)
 {
 	room_drop_all(arg);
-	room_resolve_deinit(arg);
+	room_resolve_rolled_back(arg);
 }
 
 /* What moves in rooms goes through here already. */

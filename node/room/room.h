@@ -77,6 +77,9 @@ struct rooms {
 
 	/* Private to resolve.c: results of earlier resolutions, by the list of groups. */
 	struct resolve_memo *memo;
+	struct resolve_job *resolving; /* jobs that run */
+	uint64_t resolved_apart;       /* jobs that ended well */
+	bool closing;
 	/* Private to receive.c: rooms with events waiting. */
 	struct map receiving;
 };

@@ -33,6 +33,8 @@ void rooms_free(struct rooms *r)
 {
 	if (!r)
 		return;
+	r->closing = true;
+	resolve_jobs_cancel(r);
 	rooms_cache_deinit(r);
 	room_resolve_deinit(r);
 	map_deinit(&r->receiving);

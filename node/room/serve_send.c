@@ -3,6 +3,8 @@
  * (server-server API, "Joining Rooms", "Leaving Rooms", "Knocking upon a room").
  *
  *   look at --> VERIFY --> accepted as it stands, or refused --> done
+ *                  ^  \
+ *                  +-- RESOLVE   states that are too much work for the loop (resolve.h)
  *
  * It is ours to pass on to the room's other servers.
  */
@@ -24,7 +26,12 @@ struct serving {
 	struct buf body;
 	struct loop_deferred deferred;
 	enum err err;
+	struct accept accept;
+	struct resolve_job job;
+	unsigned resolves;
 };
+
+#define RESOLVES_MAX 8
 
 static void finish(struct serving *x, enum err err)
 {
@@ -111,27 +118,59 @@ static enum err put_answer(struct serving *x, const struct event *e, const struc
 
 static enum err accept_it(struct serving *x, const struct event *e)
 {
-	struct accept a = { .rooms = x->r, .event = e, .flags = STORE_LOCAL, .strict = true };
+	struct accept *a = &x->accept;
 	unsigned flags = 0;
 	int64_t nid;
 	enum err err =
-		serve_room(x->r, x->s->origin, x->s->room_id, false, &a.room, &x->s->why);
+		serve_room(x->r, x->s->origin, x->s->room_id, false, &a->room, &x->s->why);
 
+	a->rooms = x->r;
+	a->event = e;
+	a->flags = STORE_LOCAL;
+	a->strict = true;
 	if (!err)
 		err = store_event_find(x->r->store, e->event_id, &nid, &flags);
 	if (!err && !(flags & STORE_OUTLIER))
 		return err_set(&x->s->why, ERR_INVALID, "this event is here already");
 	if (err && err != ERR_NOT_FOUND)
 		return err;
-	a.known = !err;
-	err = accept_event(&a);
-	if (!err && a.verdict != ACCEPTED)
+	a->known = !err;
+	err = accept_event(a);
+	if (!err && a->verdict != ACCEPTED)
 		err = ERR_FORBIDDEN;
 	if (err) {
-		x->s->why = a.why;
+		x->s->why = a->why;
 		return err == ERR_NOT_FOUND ? ERR_INVALID : err;
 	}
-	return put_answer(x, e, &a);
+	return put_answer(x, e, a);
+}
+
+static void resolved(struct resolve_job *job, enum err err);
+
+static void accept_and_finish(struct serving *x)
+{
+	enum err err = accept_it(x, x->in.events[0]);
+
+	if (err != ERR_LIMIT || !x->accept.need.n || x->resolves++ >= RESOLVES_MAX) {
+		finish(x, err);
+		return;
+	}
+	x->job = (struct resolve_job){ .rooms = x->r,
+		.room_id = x->s->room_id,
+		.need = x->accept.need,
+		.done = resolved,
+		.owner = x };
+	resolve_job_start(&x->job);
+}
+
+static void resolved(struct resolve_job *job, enum err err)
+{
+	struct serving *x = job->owner;
+
+	if (err)
+		finish(x, err);
+	else
+		accept_and_finish(x);
 }
 
 static void verified(struct incoming *in)
@@ -140,11 +179,11 @@ static void verified(struct incoming *in)
 	enum err err;
 
 	if (in->n) {
-		err = accept_it(x, in->events[0]);
-	} else {
-		err = in->unreachable ? ERR_UNREACHABLE : ERR_INVALID;
-		err_set(&x->s->why, err, "a signature is missing or wrong");
+		accept_and_finish(x);
+		return;
 	}
+	err = in->unreachable ? ERR_UNREACHABLE : ERR_INVALID;
+	err_set(&x->s->why, err, "a signature is missing or wrong");
 	finish(x, err);
 }
 

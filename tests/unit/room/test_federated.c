@@ -1,6 +1,8 @@
 /*
  * Rooms of several servers: invites, joins, forks, gaps, backfill, and lies.
  */
+#include <stdio.h>
+
 #include "tests/support/cmocka.h"
 #include "tests/support/room_rig.h"
 
@@ -293,6 +295,37 @@ static void forks_are_merged_alike(void **state)
 	assert_true(contains(rig_messages(b, room, "bob"), "merged"));
 	assert_true(contains(rig_messages(b, room, "bob"), "a1"));
 	assert_true(contains(rig_messages(a, room, "alice"), "b1"));
+}
+
+/* More than the loop resolves by itself (resolve.c): before an event, and after it. */
+static void a_large_fork_is_merged_on_the_pool(void **state)
+{
+	struct str room = shared_room("12");
+	char key[16];
+
+	(void)state;
+	assert_int_equal(rig_send(a, room, "alice", "m.room.power_levels", "",
+				 "{\"users\":{\"@bob:b.test\":100},\"events\":{}}", NULL),
+		ERR_OK);
+	room_rig_settle(&rig);
+	a->holds = b->holds = true;
+	for (int i = 0; i < 60; i++) {
+		(void)snprintf(key, sizeof(key), "%d", i % 50);
+		assert_int_equal(rig_send(a, room, "alice", "m.of", key,
+					 i % 2 ? "{\"a\":1}" : "{}", NULL),
+			ERR_OK);
+		assert_int_equal(
+			rig_send(b, room, "bob", "m.of", key, i % 3 ? "{\"b\":1}" : "{}", NULL),
+			ERR_OK);
+	}
+	a->holds = b->holds = false;
+	room_rig_settle(&rig);
+	assert_converged(a, b, room);
+	say(a, room, "alice", "merged");
+	room_rig_settle(&rig);
+	assert_converged(a, b, room);
+	assert_true(contains(rig_messages(b, room, "bob"), "merged"));
+	assert_true(a->rooms->resolved_apart + b->rooms->resolved_apart > 0);
 }
 
 static void a_ban_beats_what_was_sent_around_it(void **state)
@@ -618,6 +651,7 @@ int main(void)
 		TEST(a_room_that_is_not_open_stays_closed),
 		TEST(a_lying_join_leaves_no_trace),
 		TEST(forks_are_merged_alike),
+		TEST(a_large_fork_is_merged_on_the_pool),
 		TEST(a_ban_beats_what_was_sent_around_it),
 		TEST(a_gap_is_closed),
 		TEST(a_gap_too_large_is_jumped_with_the_state),

@@ -4,6 +4,7 @@
 
 #include "node/base/buf.h"
 #include "store/room.h"
+#include "store/state.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/room_maker.h"
 #include "tests/support/store_fixture.h"
@@ -494,38 +495,118 @@ static bool among(const struct str *ids, size_t n, struct str id)
 	return false;
 }
 
-static void auth_chains_and_their_difference(void **state)
+static void an_auth_chain_is_what_is_reached(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	const struct str *chain;
 	size_t n;
 	struct str x;
-	struct str y;
-	struct store_id_set sets[2];
 
 	(void)state;
 	(void)room_maker_send(&maker, "m.x", "", ALICE, "{}");
 	x = arena_str(a, maker.last);
-	(void)room_maker_send(&maker, "m.y", "", ALICE, "{}");
-	y = arena_str(a, maker.last);
 	assert_int_equal(store_auth_chain(maker.st, a, &x, 1, 100, &chain, &n), ERR_OK);
 	assert_int_equal(n, 2);
 	assert_true(among(chain, n, maker.create));
 	assert_true(among(chain, n, maker.member));
 	assert_int_equal(store_auth_chain(maker.st, a, &x, 1, 1, &chain, &n), ERR_LIMIT);
-	sets[0] = (struct store_id_set){ &x, 1 };
-	sets[1] = (struct store_id_set){ &y, 1 };
-	assert_int_equal(store_auth_difference(maker.st, a, sets, 2, &chain, &n), ERR_OK);
-	assert_int_equal(n, 2);
-	assert_true(among(chain, n, x));
-	assert_true(among(chain, n, y));
-	sets[1] = (struct store_id_set){ &maker.member, 1 };
-	assert_int_equal(store_auth_difference(maker.st, a, sets, 2, &chain, &n), ERR_OK);
-	assert_int_equal(n, 1);
-	assert_true(among(chain, n, x));
-	sets[1] = sets[0];
-	assert_int_equal(store_auth_difference(maker.st, a, sets, 2, &chain, &n), ERR_OK);
-	assert_int_equal(n, 0);
+}
+
+/* A group of the room's state with one event more. */
+static int64_t group_with(int64_t parent, struct str type, struct str state_key, struct str id)
+{
+	struct store_state change = { type, state_key, 0 };
+	int64_t group = 0;
+
+	assert_int_equal(store_event_find(maker.st, id, &change.event, NULL), ERR_OK);
+	assert_int_equal(store_begin(maker.st), ERR_OK);
+	assert_int_equal(
+		store_state_group_new(maker.st, maker.room_id, parent, &change, 1, &group),
+		ERR_OK);
+	assert_int_equal(store_commit(maker.st), ERR_OK);
+	return group;
+}
+
+static void what_states_differ_in_is_found(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	static const struct store_conflict_limits none = { 0 };
+	static const struct store_conflict_limits few = { .events = 1 };
+	static const struct store_conflict_limits few_rows = { .rows = 1 };
+	struct store_conflict c;
+	struct str x;
+	struct str y;
+	int64_t groups[3];
+
+	(void)state;
+	(void)room_maker_send(&maker, "m.x", "", ALICE, "{}");
+	x = arena_str(a, maker.last);
+	(void)room_maker_send(&maker, "m.x", "", ALICE, "{}");
+	y = arena_str(a, maker.last);
+	groups[0] = group_with(0, STR("m.room.create"), STR(""), maker.create);
+	groups[1] = group_with(groups[0], STR("m.x"), STR(""), x);
+	groups[2] = group_with(groups[0], STR("m.x"), STR(""), y);
+
+	assert_int_equal(
+		store_state_conflict(maker.st, a, groups, 3, false, &none, &c), ERR_OK);
+	assert_int_equal(c.n_keys, 1);
+	assert_str_equal(c.keys[0].type, "m.x");
+	assert_int_equal(c.keys[0].event, 0); /* the first group has none */
+	/* Both events, and Alice's membership, which the first group's chain doesn't hold. */
+	assert_int_equal(c.n_events, 3);
+	assert_true(among(c.events, 3, x));
+	assert_true(among(c.events, 3, y));
+	assert_true(among(c.events, 3, maker.member));
+
+	/* Both chains hold it here: it is no difference. */
+	assert_int_equal(
+		store_state_conflict(maker.st, a, groups + 1, 2, false, &none, &c), ERR_OK);
+	assert_int_equal(c.n_events, 2);
+	assert_true(among(c.events, 2, x));
+	assert_true(among(c.events, 2, y));
+
+	assert_int_equal(
+		store_state_conflict(maker.st, a, groups, 3, false, &few, &c), ERR_LIMIT);
+	assert_int_equal(
+		store_state_conflict(maker.st, a, groups, 3, false, &few_rows, &c), ERR_LIMIT);
+}
+
+/* Alice's first and last memberships are in conflict. The one between them is in no difference,
+ * since both states have an event that cites it; it lies on the way from one to the other. */
+static void what_lies_between_conflicts_is_found(void **state)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	static const struct store_conflict_limits none = { 0 };
+	struct store_conflict c;
+	struct str first = maker.member;
+	struct str between;
+	struct str last;
+	int64_t base;
+	int64_t groups[2];
+
+	(void)state;
+	(void)room_maker_send(
+		&maker, "m.room.member", ALICE.p, ALICE, "{\"membership\":\"join\",\"n\":1}");
+	between = arena_str(a, maker.last);
+	maker.member = between; /* what the next ones cite */
+	(void)room_maker_send(
+		&maker, "m.room.member", ALICE.p, ALICE, "{\"membership\":\"join\",\"n\":2}");
+	last = arena_str(a, maker.last);
+	(void)room_maker_send(&maker, "m.y", "", ALICE, "{}");
+	maker.member = first;
+	base = group_with(0, STR("m.room.create"), STR(""), maker.create);
+	base = group_with(base, STR("m.y"), STR(""), maker.last);
+	groups[0] = group_with(base, STR("m.room.member"), ALICE, last);
+	groups[1] = group_with(base, STR("m.room.member"), ALICE, first);
+	assert_int_equal(
+		store_state_conflict(maker.st, a, groups, 2, false, &none, &c), ERR_OK);
+	assert_int_equal(c.n_events, 2);
+	assert_false(among(c.events, 2, between));
+	assert_int_equal(store_state_conflict(maker.st, a, groups, 2, true, &none, &c), ERR_OK);
+	assert_int_equal(c.n_events, 3);
+	assert_true(among(c.events, 3, first));
+	assert_true(among(c.events, 3, last));
+	assert_true(among(c.events, 3, between));
 }
 
 static void what_we_don_t_have_is_listed(void **state)
@@ -604,7 +685,9 @@ int main(void)
 		T(relations_are_found_by_type),
 		T(local_events_are_what_federation_sends),
 		T(a_time_finds_the_nearest_event),
-		T(auth_chains_and_their_difference),
+		T(an_auth_chain_is_what_is_reached),
+		T(what_states_differ_in_is_found),
+		T(what_lies_between_conflicts_is_found),
 		T(what_we_don_t_have_is_listed),
 		T(a_purged_room_leaves_nothing),
 		T(aliases_name_one_room),
