@@ -104,9 +104,16 @@ static enum err deactivate(struct request *r, struct str unused)
 	return ERR_OK;
 }
 
+/* Everything that belongs to the account goes in any case; its messages are the rooms'. */
 static enum err post_deactivate(struct request *r)
 {
-	return interactive_password(r, deactivate);
+	struct str id_server = { 0 };
+	bool erase = false;
+	enum err err = json_opt_bool(r->body, "erase", &erase, &r->why);
+
+	if (!err)
+		err = json_opt_str(r->body, "id_server", &id_server, &r->why);
+	return err ? err : interactive_password(r, deactivate);
 }
 
 const struct route account_routes[] = {

@@ -4,6 +4,7 @@
 #include "client-api/reply.h"
 #include "client-api/routes.h"
 #include "node/user/account.h"
+#include "node/user/device.h"
 
 /* An account of ours that is not the owner's. ERR_FORBIDDEN, ERR_INVALID, ERR_NOT_FOUND. */
 static enum err look_at(struct request *r, bool *locked, bool *suspended, bool change)
@@ -32,6 +33,22 @@ static void write_state(struct request *r, const char *name, bool on)
 	jw_kv_bool(&w, name, on);
 	jw_end(&w);
 	reply_end(r);
+}
+
+/* One's own, or for the owner anyone's. */
+static enum err get_whois(struct request *r)
+{
+	struct buf out = { 0 };
+	enum err err;
+
+	if (!r->caller.owner && !str_eq(r->caller.user_id, r->args[0]))
+		return err_set(&r->why, ERR_FORBIDDEN, "You are not a server admin");
+	err = device_write_whois(r->api->users, r->args[0], &out, &r->why);
+	if (err)
+		buf_deinit(&out);
+	else
+		reply_json(r, &out);
+	return err;
 }
 
 static enum err get_lock(struct request *r)
@@ -89,6 +106,8 @@ const struct route admin_routes[] = {
 		COST_READ, get_lock },
 	{ "setAdminLockUser", "PUT", "/_matrix/client/v1/admin/lock/{userId}", AUTH_TOKEN,
 		COST_WRITE, put_lock, BODY_OBJECT },
+	{ "getWhoIs", "GET", "/_matrix/client/v3/admin/whois/{userId}", AUTH_TOKEN, COST_READ,
+		get_whois },
 	{ "getAdminSuspendUser", "GET", "/_matrix/client/v1/admin/suspend/{userId}", AUTH_TOKEN,
 		COST_READ, get_suspend },
 	{ "setAdminSuspendUser", "PUT", "/_matrix/client/v1/admin/suspend/{userId}", AUTH_TOKEN,

@@ -85,7 +85,7 @@ static enum err get_capabilities(struct request *r)
 	put_enabled(&w, "m.set_displayname", true);
 	put_enabled(&w, "m.set_avatar_url", true);
 	put_enabled(&w, "m.3pid_changes", false);
-	put_enabled(&w, "m.get_login_token", false);
+	put_enabled(&w, "m.get_login_token", true);
 	jw_end(&w);
 	jw_end(&w);
 	reply_end(r);

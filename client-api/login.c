@@ -5,6 +5,7 @@
 #include "client-api/reply.h"
 #include "client-api/routes.h"
 #include "client-api/session_reply.h"
+#include "node/user/login_token.h"
 
 static enum err get_login(struct request *r)
 {
@@ -16,6 +17,10 @@ static enum err get_login(struct request *r)
 	jw_arr(&w);
 	jw_obj(&w);
 	jw_kv_z(&w, "type", "m.login.password");
+	jw_end(&w);
+	jw_obj(&w);
+	jw_kv_bool(&w, "get_login_token", true);
+	jw_kv_z(&w, "type", "m.login.token");
 	jw_end(&w);
 	jw_end(&w);
 	jw_end(&w);
@@ -48,19 +53,26 @@ static enum err who_logs_in(struct request *r, struct str *user)
 	return err_set(&r->why, ERR_INVALID, "unknown type of identifier");
 }
 
-static enum err post_login(struct request *r)
+static enum err login_by_token(struct request *r)
 {
-	struct str type, password, user;
 	struct account_device device;
-	enum err err = json_str(r->body, "type", &type, &r->why);
+	struct str token;
+	enum err err = json_str(r->body, "token", &token, &r->why);
 
+	if (!err)
+		err = session_device(r, &device);
 	if (err)
 		return err;
-	if (!str_eq(type, STR("m.login.password"))) {
-		reply_error(r, 400, "M_UNKNOWN", "Bad login type.");
-		return ERR_OK;
-	}
-	err = who_logs_in(r, &user);
+	login_token_login(r->api->users, token, &device, session_call(r));
+	return ERR_OK;
+}
+
+static enum err login_by_password(struct request *r)
+{
+	struct str password, user;
+	struct account_device device;
+	enum err err = who_logs_in(r, &user);
+
 	if (!err)
 		err = json_str(r->body, "password", &password, &r->why);
 	if (!err)
@@ -71,6 +83,44 @@ static enum err post_login(struct request *r)
 		return err;
 	account_login(r->api->users, user, password, &device, session_call(r));
 	return ERR_OK;
+}
+
+static enum err post_login(struct request *r)
+{
+	struct str type;
+	enum err err = json_str(r->body, "type", &type, &r->why);
+
+	if (err)
+		return err;
+	if (str_eq(type, STR("m.login.password")))
+		return login_by_password(r);
+	if (str_eq(type, STR("m.login.token")))
+		return login_by_token(r);
+	reply_error(r, 400, "M_UNKNOWN", "Bad login type.");
+	return ERR_OK;
+}
+
+static enum err make_login_token(struct request *r, struct str unused)
+{
+	struct user_caller who = request_user(r);
+	int64_t expires_in_ms;
+	struct str token;
+	struct jw w;
+
+	(void)unused;
+	login_token_new(r->api->users, &who, r->arena, &token, &expires_in_ms);
+	reply_begin(r, &w);
+	jw_obj(&w);
+	jw_kv_int(&w, "expires_in_ms", expires_in_ms);
+	jw_kv_str(&w, "login_token", token);
+	jw_end(&w);
+	reply_end(r);
+	return ERR_OK;
+}
+
+static enum err post_get_token(struct request *r)
+{
+	return interactive_password(r, make_login_token);
 }
 
 static enum err post_refresh(struct request *r)
@@ -116,6 +166,8 @@ const struct route login_routes[] = {
 	{ "getLoginFlows", "GET", "/_matrix/client/v3/login", AUTH_NONE, COST_READ, get_login },
 	{ "login", "POST", "/_matrix/client/v3/login", AUTH_NONE, COST_LOGIN, post_login,
 		BODY_OBJECT },
+	{ "generateLoginToken", "POST", "/_matrix/client/v1/login/get_token", AUTH_TOKEN,
+		COST_LOGIN, post_get_token },
 	{ "refresh", "POST", "/_matrix/client/v3/refresh", AUTH_NONE, COST_LOGIN, post_refresh,
 		BODY_OBJECT },
 	{ "logout", "POST", "/_matrix/client/v3/logout", AUTH_TOKEN_OR_GUEST, COST_READ,

@@ -32,16 +32,6 @@ static enum err get_profile(struct request *r)
 	return ERR_OK;
 }
 
-/* True when it has replied. */
-static bool refuse_suspended(struct request *r)
-{
-	if (!r->caller.suspended)
-		return false;
-	reply_error(
-		r, 403, "M_USER_SUSPENDED", "You cannot perform this action while suspended.");
-	return true;
-}
-
 static enum err change(struct request *r, const struct json *value)
 {
 	struct user_caller who = request_user(r);
@@ -63,8 +53,6 @@ static enum err put_field(struct request *r)
 
 	if (err)
 		return err;
-	if (refuse_suspended(r))
-		return ERR_OK;
 	if (r->args[1].n > 255) {
 		reply_error(r, 400, "M_KEY_TOO_LARGE", "A field's name has at most 255 bytes");
 		return ERR_OK;
@@ -81,9 +69,7 @@ static enum err delete_field(struct request *r)
 {
 	enum err err = request_is_caller(r, r->args[0]);
 
-	if (err)
-		return err;
-	return refuse_suspended(r) ? ERR_OK : change(r, NULL);
+	return err ? err : change(r, NULL);
 }
 
 const struct route profile_routes[] = {
@@ -92,8 +78,8 @@ const struct route profile_routes[] = {
 	{ "getProfileField", "GET", "/_matrix/client/v3/profile/{userId}/{keyName}",
 		AUTH_UNLESS_LOCAL, COST_READ, get_profile },
 	{ "setProfileField", "PUT", "/_matrix/client/v3/profile/{userId}/{keyName}", AUTH_TOKEN,
-		COST_WRITE, put_field, BODY_OBJECT, LIMIT_BODY_EVENT },
+		COST_WRITE, put_field, BODY_OBJECT, LIMIT_BODY_EVENT, SUSPENDED_MAY_NOT },
 	{ "deleteProfileField", "DELETE", "/_matrix/client/v3/profile/{userId}/{keyName}",
-		AUTH_TOKEN, COST_WRITE, delete_field },
+		AUTH_TOKEN, COST_WRITE, delete_field, BODY_AUTO, 0, SUSPENDED_MAY_NOT },
 	{ 0 },
 };

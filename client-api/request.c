@@ -67,6 +67,11 @@ bool request_header(struct request *r, const char *name, struct str *out)
 	return q->to->ops->header(q->to, name, out);
 }
 
+struct str request_address(const struct request *r)
+{
+	return request_impl(r)->in_process ? STR("") : r->address;
+}
+
 enum err request_is_caller(struct request *r, struct str user_id)
 {
 	if (r->caller.user_id.n && str_eq(r->caller.user_id, user_id))

@@ -45,19 +45,19 @@ struct caller {
 	bool owner;       /* the node's owner: exempt from rate limits but for logins (T5) */
 	bool soft_logout; /* with ERR_UNAUTHORIZED: the session may be revived by a new login */
 	bool locked;      /* the dispatcher answers 401 M_USER_LOCKED but for logout */
-	bool suspended; /* for the services to respect (client-server API, "Account suspension")
-			 */
-	int64_t account; /* what the services call them: node/user/users.h */
+	bool suspended;   /* the dispatcher refuses what route.h says */
+	int64_t account;  /* what the services call them: node/user/users.h */
 	int64_t device;
 	int64_t session;
 };
 
 /* What the dispatcher asks of the layers below; filled in node.c. */
 struct api_ops {
-	/* Whose token is this? Writes *out with strings in a. ERR_UNAUTHORIZED: nobody's (any
+	/* Whose token is this, and where is it used (text; empty: in this process)? Writes *out
+	 * with strings in a. ERR_UNAUTHORIZED: nobody's (any
 	 * more). Synchronous. */
-	enum err (*authenticate)(void *arg, struct str token, struct arena *a,
-		struct caller *out, struct err_ctx *why);
+	enum err (*authenticate)(void *arg, struct str token, struct str address,
+		struct arena *a, struct caller *out, struct err_ctx *why);
 	/* Calls fn once, from the loop and never before returning, when all that was committed
 	 * so far is on disk, or with the error if that failed. Memory for waiting may come from
 	 * a, which lives until then. */
@@ -150,6 +150,9 @@ enum err request_query_int(
 enum err request_query_bool(struct request *r, const char *name, bool *out) MUST_CHECK;
 /* Another header by its name in any case; the value without blanks at its ends. */
 bool request_header(struct request *r, const char *name, struct str *out);
+
+/* The address that it came from; empty for a call from inside the process. */
+struct str request_address(const struct request *r);
 
 /* ERR_FORBIDDEN unless user_id (say, a path's) is the caller (security.md A3). */
 enum err request_is_caller(struct request *r, struct str user_id) MUST_CHECK;

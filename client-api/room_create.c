@@ -120,8 +120,8 @@ static enum err upgrade_room(struct request *r)
 
 const struct route room_create_routes[] = {
 	{ "createRoom", "POST", "/_matrix/client/v3/createRoom", AUTH_TOKEN, COST_WRITE,
-		create_room },
+		create_room, BODY_AUTO, 0, SUSPENDED_MAY_NOT },
 	{ "upgradeRoom", "POST", "/_matrix/client/v3/rooms/{roomId}/upgrade", AUTH_TOKEN,
-		COST_WRITE, upgrade_room },
+		COST_WRITE, upgrade_room, BODY_AUTO, 0, SUSPENDED_MAY_NOT },
 	{ 0 },
 };

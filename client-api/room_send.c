@@ -102,15 +102,15 @@ static enum err set_state(struct request *r)
 
 const struct route room_send_routes[] = {
 	{ "sendMessage", "PUT", ROOM "/send/{eventType}/{txnId}", AUTH_TOKEN, COST_WRITE,
-		send_message, BODY_AUTO, LIMIT_BODY_EVENT },
+		send_message, BODY_AUTO, LIMIT_BODY_EVENT, SUSPENDED_MAY_NOT },
 	{ "redactEvent", "PUT", ROOM "/redact/{eventId}/{txnId}", AUTH_TOKEN, COST_WRITE,
 		redact_event, BODY_AUTO, LIMIT_BODY_EVENT },
 	{ "setRoomStateWithKey", "PUT", ROOM "/state/{eventType}/{stateKey}", AUTH_TOKEN,
-		COST_WRITE, set_state, BODY_AUTO, LIMIT_BODY_EVENT },
+		COST_WRITE, set_state, BODY_AUTO, LIMIT_BODY_EVENT, SUSPENDED_MAY_NOT },
 	/* An empty state key may be left out of the path, and its slash too. */
 	{ "setRoomStateWithKey", "PUT", ROOM "/state/{eventType}", AUTH_TOKEN, COST_WRITE,
-		set_state, BODY_AUTO, LIMIT_BODY_EVENT },
+		set_state, BODY_AUTO, LIMIT_BODY_EVENT, SUSPENDED_MAY_NOT },
 	{ "setRoomStateWithKey", "PUT", ROOM "/state/{eventType}/", AUTH_TOKEN, COST_WRITE,
-		set_state, BODY_AUTO, LIMIT_BODY_EVENT },
+		set_state, BODY_AUTO, LIMIT_BODY_EVENT, SUSPENDED_MAY_NOT },
 	{ 0 },
 };

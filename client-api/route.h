@@ -56,6 +56,12 @@ enum route_body {
 	BODY_STREAM,
 };
 
+/* What a suspended account may do (client-server API, "Account suspension"). */
+enum route_suspended {
+	SUSPENDED_MAY,     /* read, leave, look after its devices and keys */
+	SUSPENDED_MAY_NOT, /* 403 M_USER_SUSPENDED */
+};
+
 struct route {
 	const char *operation; /* the specification's operationId, or the extension's name */
 	const char *method;    /* "GET" also answers HEAD */
@@ -67,6 +73,7 @@ struct route {
 	enum err (*handler)(struct request *r);
 	enum route_body body;
 	size_t body_limit; /* bytes; 0 is LIMIT_BODY_DEFAULT */
+	enum route_suspended suspended;
 };
 
 #endif

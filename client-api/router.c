@@ -373,8 +373,8 @@ static bool authenticate(struct request_impl *q, struct str authorization)
 		refuse(q, 401, "M_MISSING_TOKEN", STR("An access token is needed"));
 		return false;
 	}
-	enum err err =
-		ops->authenticate(ops->arg, q->r.token, q->r.arena, &q->r.caller, &q->r.why);
+	enum err err = ops->authenticate(ops->arg, q->r.token, request_address(&q->r),
+		q->r.arena, &q->r.caller, &q->r.why);
 	if (err) {
 		q->r.caller.user_id = (struct str){ 0 };
 		reply_set_err(q, err);
@@ -383,6 +383,11 @@ static bool authenticate(struct request_impl *q, struct str authorization)
 	}
 	if (q->r.caller.locked && !is_logout(route)) {
 		refuse(q, 401, "M_USER_LOCKED", STR("This account is locked"));
+		return false;
+	}
+	if (q->r.caller.suspended && route->suspended == SUSPENDED_MAY_NOT) {
+		refuse(q, 403, "M_USER_SUSPENDED",
+			STR("You cannot perform this action while suspended."));
 		return false;
 	}
 	if (q->r.caller.guest && kind == AUTH_TOKEN) {
@@ -491,10 +496,11 @@ static void parse_body_and_run(struct request_impl *q)
 	if (kind == BODY_OPTIONAL && str_trim(text).n == 0)
 		text = STR("{}");
 	q->r.body_bytes = text;
-	enum err err =
-		json_parse_in(q->r.arena, text, &json_limits_client, &q->r.body, &q->r.why);
+	bool is_json = false;
+	enum err err = json_parse_body(
+		q->r.arena, text, &json_limits_client, &q->r.body, &is_json, &q->r.why);
 	if (err == ERR_MALFORMED) {
-		refuse(q, 400, "M_NOT_JSON", str_of(q->r.why.text));
+		refuse(q, 400, is_json ? "M_BAD_JSON" : "M_NOT_JSON", str_of(q->r.why.text));
 	} else if (err) {
 		reply_set_err(q, err);
 		router_hold(q);

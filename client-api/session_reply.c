@@ -12,6 +12,7 @@ enum err session_device(struct request *r, struct account_device *out)
 			r->body, "initial_device_display_name", &d.display_name, &r->why);
 	if (!err)
 		err = json_opt_bool(r->body, "refresh_token", &d.refresh_token, &r->why);
+	d.address = request_address(r);
 	if (!err)
 		*out = d;
 	return err;

@@ -17,13 +17,13 @@
 
 #define LOG_MODULE "node"
 
-static enum err authenticate(
-	void *arg, struct str token, struct arena *a, struct caller *out, struct err_ctx *why)
+static enum err authenticate(void *arg, struct str token, struct str address, struct arena *a,
+	struct caller *out, struct err_ctx *why)
 {
 	struct node *n = arg;
 	struct user_caller who = { 0 };
 	bool soft_logout = false;
-	enum err err = users_authenticate(n->users, token, STR(""), a, &who, &soft_logout, why);
+	enum err err = users_authenticate(n->users, token, address, a, &who, &soft_logout, why);
 
 	if (err) {
 		out->soft_logout = soft_logout;

@@ -29,8 +29,9 @@ const struct json_limits json_limits_peer = {
 	.depth = LIMIT_EVENT_JSON_DEPTH,
 };
 
-enum err json_parse(struct str bytes, const struct json_limits *limits, struct json **out,
-	struct err_ctx *why)
+/* *is_json says of an ERR_MALFORMED that a limit was passed or a key given twice. */
+static enum err parse(struct str bytes, const struct json_limits *limits, struct json **out,
+	bool *is_json, struct err_ctx *why)
 {
 	CLEANUP(freep) char *owned = NULL;
 	struct str text;
@@ -40,7 +41,7 @@ enum err json_parse(struct str bytes, const struct json_limits *limits, struct j
 	if (bytes.n > limits->bytes)
 		return err_set(why, ERR_TOO_LARGE, "%zu bytes of JSON, at most %zu are allowed",
 			bytes.n, limits->bytes);
-	err = json_scan(bytes, limits, &text, &owned, why);
+	err = json_scan(bytes, limits, &text, &owned, is_json, why);
 	if (err)
 		return err;
 	/* The scanner took it, so only memory can be missing. */
@@ -49,11 +50,20 @@ enum err json_parse(struct str bytes, const struct json_limits *limits, struct j
 		return err_set(why, ERR_NOMEM, "out of memory");
 	err = tree_finish(root, why);
 	if (err) {
+		*is_json = true;
 		cJSON_Delete(root);
 		return err;
 	}
 	*out = (struct json *)(void *)root;
 	return ERR_OK;
+}
+
+enum err json_parse(struct str bytes, const struct json_limits *limits, struct json **out,
+	struct err_ctx *why)
+{
+	bool is_json = false;
+
+	return parse(bytes, limits, out, &is_json, why);
 }
 
 static void free_deferred(void *arg)
@@ -64,8 +74,16 @@ static void free_deferred(void *arg)
 enum err json_parse_in(struct arena *a, struct str bytes, const struct json_limits *limits,
 	const struct json **out, struct err_ctx *why)
 {
+	bool is_json = false;
+
+	return json_parse_body(a, bytes, limits, out, &is_json, why);
+}
+
+enum err json_parse_body(struct arena *a, struct str bytes, const struct json_limits *limits,
+	const struct json **out, bool *is_json, struct err_ctx *why)
+{
 	struct json *j = NULL;
-	enum err err = json_parse(bytes, limits, &j, why);
+	enum err err = parse(bytes, limits, &j, is_json, why);
 
 	if (err)
 		return err;

@@ -52,6 +52,10 @@ enum err json_parse(struct str bytes, const struct json_limits *limits, struct j
 /* As json_parse, but the tree is freed with the arena. */
 enum err json_parse_in(struct arena *a, struct str bytes, const struct json_limits *limits,
 	const struct json **out, struct err_ctx *why) MUST_CHECK;
+/* As json_parse_in. *is_json tells, of an ERR_MALFORMED, JSON that is past a limit or has a key
+ * twice (M_BAD_JSON) from what is none (M_NOT_JSON). */
+enum err json_parse_body(struct arena *a, struct str bytes, const struct json_limits *limits,
+	const struct json **out, bool *is_json, struct err_ctx *why) MUST_CHECK;
 void json_free(struct json *j);
 void json_freep(struct json **j);
 

@@ -24,6 +24,7 @@ struct scan {
 	const char *begin;
 	const char *end;
 	const struct json_limits *limits;
+	bool *is_json;
 	struct err_ctx *why;
 	size_t values;
 	unsigned depth;
@@ -41,6 +42,12 @@ static enum err bad(struct scan *s, const char *what)
 {
 	return err_set(s->why, ERR_MALFORMED, "bad JSON at byte %zu: %s",
 		(size_t)(s->p - s->begin), what);
+}
+
+static enum err over(struct scan *s, const char *what)
+{
+	*s->is_json = true;
+	return bad(s, what);
 }
 
 static void put(struct scan *s, const char *p, size_t n)
@@ -204,9 +211,9 @@ static enum err scan_number(struct scan *s)
 	if (!minus_zero && number_is_integer_text(text) && number_to_int(text, &i))
 		return ERR_OK;
 	if (s->limits->integers_only)
-		return bad(s, "number that is no integer within 2^53 - 1");
+		return over(s, "number that is no integer within 2^53 - 1");
 	if (!number_is_integer_text(text) && !number_to_double(text, &d))
-		return bad(s, "number too large");
+		return over(s, "number too large");
 	err = rewrite(s, at);
 	if (err)
 		return err;
@@ -236,7 +243,7 @@ static enum err scan_scalar(struct scan *s)
 static enum err open_container(struct scan *s, bool array, enum state *next)
 {
 	if (s->depth >= s->limits->depth)
-		return bad(s, "nested too deeply");
+		return over(s, "nested too deeply");
 	s->stack[s->depth++] = (struct frame){ .array = array };
 	skip_blanks(s);
 	if (take(s, array ? ']' : '}')) {
@@ -251,7 +258,7 @@ static enum err open_container(struct scan *s, bool array, enum state *next)
 static enum err scan_value(struct scan *s, enum state *next)
 {
 	if (++s->values > s->limits->values)
-		return bad(s, "too many values");
+		return over(s, "too many values");
 	if (s->p == s->end)
 		return bad(s, "ends too early");
 	if (take(s, '{'))
@@ -267,7 +274,7 @@ static enum err scan_key(struct scan *s, enum state *next)
 	enum err err;
 
 	if (++s->stack[s->depth - 1].keys > s->limits->keys)
-		return bad(s, "too many keys in an object");
+		return over(s, "too many keys in an object");
 	if (!take(s, '"'))
 		return bad(s, "a key is expected");
 	err = scan_string(s);
@@ -318,7 +325,7 @@ static enum err scan_all(struct scan *s)
 }
 
 enum err json_scan(struct str in, const struct json_limits *limits, struct str *out,
-	char **owned, struct err_ctx *why)
+	char **owned, bool *is_json, struct err_ctx *why)
 {
 	UNCLEARED struct scan s;
 	enum err err;
@@ -327,7 +334,9 @@ enum err json_scan(struct str in, const struct json_limits *limits, struct str *
 	s.p = s.begin = s.copied = in.p;
 	s.end = in.p + in.n;
 	s.limits = limits;
+	s.is_json = is_json;
 	s.why = why;
+	*is_json = false;
 	s.values = 0;
 	s.depth = 0;
 	s.out = NULL;

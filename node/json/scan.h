@@ -17,8 +17,9 @@
 
 /* Checks that in is one JSON value within limits. *out is the text for cJSON: in itself, or, if
  * something had to be rewritten, memory that *owned then holds. Duplicate keys are not seen
- * here. ERR_MALFORMED, ERR_NOMEM. */
+ * here. ERR_MALFORMED, ERR_NOMEM. *is_json is then true if a limit was passed, rather than the
+ * grammar broken. */
 enum err json_scan(struct str in, const struct json_limits *limits, struct str *out,
-	char **owned, struct err_ctx *why) MUST_CHECK;
+	char **owned, bool *is_json, struct err_ctx *why) MUST_CHECK;
 
 #endif

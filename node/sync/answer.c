@@ -104,8 +104,9 @@ static enum err write_to_device(struct answer *an)
 	if (err)
 		return err;
 	an->to.to_device = page.next;
-	if (page.n)
-		an->empty = false;
+	if (page.n == 0)
+		return ERR_OK;
+	an->empty = false;
 	jw_key(w, "to_device");
 	jw_obj(w);
 	jw_key(w, "events");

@@ -101,6 +101,7 @@ static struct account_device copy_device(struct arena *a, const struct account_d
 	return (struct account_device){
 		.device_id = arena_str(a, d->device_id),
 		.display_name = arena_str(a, d->display_name),
+		.address = arena_str(a, d->address),
 		.refresh_token = d->refresh_token,
 	};
 }
@@ -110,15 +111,26 @@ static struct str full_id(const struct users *u, struct arena *a, struct str loc
 	return arena_printf(a, "@%.*s:%.*s", STR_FMT(localpart), STR_FMT(u->o.server_name));
 }
 
+/* Localparts have no capitals: what people type with some is what they mean without. */
+static struct str lower(struct arena *a, struct str s)
+{
+	char *out = arena_alloc(a, s.n + 1);
+
+	for (size_t i = 0; i < s.n; i++)
+		out[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] - 'A' + 'a' : s.p[i]);
+	return (struct str){ out, s.n };
+}
+
 /*
  * Registering.
  */
 
 enum err account_available(
-	struct users *u, struct str localpart, const char **errcode, struct err_ctx *why)
+	struct users *u, struct str name, const char **errcode, struct err_ctx *why)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct store_account found;
+	struct str localpart = lower(a, name);
 	struct str id = full_id(u, a, localpart);
 	enum err err;
 
@@ -218,7 +230,7 @@ void account_create(struct users *u, const struct account_register *reg, struct 
 	op->reg.registration_token = arena_str(op->arena, reg->registration_token);
 	op->reg.password = (struct str){ 0 };
 	if (reg->localpart.n) {
-		op->reg.localpart = arena_str(op->arena, reg->localpart);
+		op->reg.localpart = lower(op->arena, reg->localpart);
 	} else {
 		token_device_id(u->o.rng, 12, made_up);
 		for (size_t i = 0; i < 12; i++)
@@ -249,6 +261,10 @@ static enum err put_login(struct account_op *op, struct account_session *out)
 	/* It may have been deactivated while the hash was computed. */
 	if (err == ERR_NOT_FOUND)
 		return err_set(&op->call->why, ERR_FORBIDDEN, "Invalid username or password");
+	if (!err && op->job.rehashed) {
+		account.password = str_of(op->job.hash);
+		err = store_account_update(op->users->store, &account);
+	}
 	if (err)
 		return err;
 	return session_start(op->users, op->arena, &account, &op->device, out, &op->call->why);
@@ -262,9 +278,13 @@ static enum err log_in(struct account_op *op, struct account_session *out)
 /* Of a localpart or a whole id; an id of another server stays what it is and is not found. */
 static struct str id_of(const struct users *u, struct arena *a, struct str user)
 {
+	struct str localpart, server;
+
+	if (id_user(user, &localpart, &server) && str_eq(server, u->o.server_name))
+		return full_id(u, a, lower(a, localpart));
 	if (user.n && user.p[0] == '@')
 		return arena_str(a, user);
-	return full_id(u, a, user);
+	return full_id(u, a, lower(a, user));
 }
 
 static void verify(struct account_op *op, struct str password)
@@ -290,6 +310,18 @@ void account_login(struct users *u, struct str user, struct str password,
 	op->device = copy_device(op->arena, device);
 	op->user_id = id_of(u, op->arena, user);
 	verify(op, password);
+}
+
+void account_login_trusted(struct users *u, struct str user_id,
+	const struct account_device *device, struct account_call *c)
+{
+	struct account_op *op = op_new(u, c);
+
+	c->errcode = NULL;
+	op->then = log_in;
+	op->device = copy_device(op->arena, device);
+	op->user_id = arena_str(op->arena, user_id);
+	later(op, user_id.n ? ERR_OK : err_set(&c->why, ERR_FORBIDDEN, "Invalid login token"));
 }
 
 static enum err nothing_more(struct account_op *op, struct account_session *out)

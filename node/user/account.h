@@ -35,11 +35,12 @@ struct account_call {
 struct account_device {
 	struct str device_id; /* empty: a new one */
 	struct str display_name;
+	struct str address; /* where it is, as text; empty if not known */
 	bool refresh_token; /* the client can refresh */
 };
 
 struct account_register {
-	struct str localpart; /* empty: one is made up */
+	struct str localpart; /* empty: one is made up; capitals become small letters */
 	struct str password;  /* empty: none, so no password login */
 	struct account_device device;
 	bool inhibit_login;
@@ -55,13 +56,17 @@ struct account_register {
 void account_create(
 	struct users *u, const struct account_register *reg, struct account_call *c);
 
-/* For register/available: ERR_INVALID, ERR_EXISTS. */
-enum err account_available(struct users *u, struct str localpart, const char **errcode,
-	struct err_ctx *why) MUST_CHECK;
+/* For register/available: ERR_INVALID, ERR_EXISTS. Capitals count as small letters. */
+enum err account_available(
+	struct users *u, struct str name, const char **errcode, struct err_ctx *why) MUST_CHECK;
 
 /* user is a localpart or a whole id. An unknown user costs the same work as a wrong password,
  * and gets the same ERR_FORBIDDEN. */
 void account_login(struct users *u, struct str user, struct str password,
+	const struct account_device *device, struct account_call *c);
+
+/* As after a right password: whoever calls knows who it is. user_id empty: ERR_FORBIDDEN. */
+void account_login_trusted(struct users *u, struct str user_id,
 	const struct account_device *device, struct account_call *c);
 
 /* Only whether the password is right: ERR_OK or ERR_FORBIDDEN. */

@@ -53,14 +53,62 @@ enum err device_write(struct users *u, int64_t account, struct str device_id, st
 	return ERR_OK;
 }
 
+/* What we keep of a device's connections is the last one. */
+static void write_sessions(struct jw *w, const struct store_device *d)
+{
+	jw_obj(w);
+	jw_key(w, "sessions");
+	jw_arr(w);
+	jw_obj(w);
+	jw_key(w, "connections");
+	jw_arr(w);
+	jw_obj(w);
+	if (d->last_seen_address.n)
+		jw_kv_str(w, "ip", d->last_seen_address);
+	if (d->last_seen_ts)
+		jw_kv_int(w, "last_seen", d->last_seen_ts);
+	jw_end(w);
+	jw_end(w);
+	jw_end(w);
+	jw_end(w);
+	jw_end(w);
+}
+
+enum err device_write_whois(
+	struct users *u, struct str user_id, struct buf *out, struct err_ctx *why)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	struct jw w = jw_to(out);
+	struct store_account account;
+	struct store_device *all;
+	size_t n;
+	enum err err = users_account(u, a, user_id, &account);
+
+	if (err == ERR_NOT_FOUND)
+		return err_set(why, err, "there is no such user");
+	if (!err)
+		err = store_device_list(u->store, a, account.nid, &all, &n);
+	if (err)
+		return err;
+	jw_obj(&w);
+	jw_key(&w, "devices");
+	jw_obj(&w);
+	for (size_t i = 0; i < n; i++) {
+		jw_key_str(&w, all[i].device_id);
+		write_sessions(&w, &all[i]);
+	}
+	jw_end(&w);
+	jw_kv_str(&w, "user_id", user_id);
+	jw_end(&w);
+	return ERR_OK;
+}
+
 static enum err rename_device(struct users *u, const struct user_caller *who,
 	const struct store_device *d, struct str display_name)
 {
 	enum err err = store_device_rename(u->store, d->nid, display_name);
 
-	if (err || d->device_keys.n == 0)
-		return err;
-	return device_list_changed(u, who->user_id, d->device_id);
+	return err ? err : device_list_changed(u, who->user_id, d->device_id);
 }
 
 enum err device_rename(struct users *u, const struct user_caller *who, struct str device_id,

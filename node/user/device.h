@@ -12,6 +12,10 @@ enum err device_write_all(struct users *u, int64_t account, struct buf *out) MUS
 enum err device_write(struct users *u, int64_t account, struct str device_id, struct buf *out,
 	struct err_ctx *why) MUST_CHECK;
 
+/* GET admin/whois/{userId}: appends the whole answer. ERR_NOT_FOUND. */
+enum err device_write_whois(
+	struct users *u, struct str user_id, struct buf *out, struct err_ctx *why) MUST_CHECK;
+
 /* ERR_NOT_FOUND, ERR_INVALID (too long). */
 enum err device_rename(struct users *u, const struct user_caller *who, struct str device_id,
 	struct str display_name, struct err_ctx *why) MUST_CHECK;

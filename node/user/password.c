@@ -22,6 +22,7 @@ struct password_work {
 	bool verify;
 	bool decoy; /* verify against nothing: hash, then refuse */
 	bool ok;
+	bool rehash; /* made with less than is usual now: to be stored anew */
 	unsigned long long ops;
 	size_t mem;
 	size_t password_n;
@@ -67,11 +68,15 @@ static void run_on_pool(struct loop_work *lw)
 {
 	struct password_work *w = CONTAINER_OF(lw, struct password_work, work);
 
-	if (w->verify && !w->decoy)
+	if (w->verify && !w->decoy) {
 		w->ok = crypto_pwhash_str_verify(w->hash, w->password, w->password_n) == 0;
-	else
-		w->ok = crypto_pwhash_str(
-				w->hash, w->password, w->password_n, w->ops, w->mem) == 0;
+		if (!w->ok || !w->rehash)
+			return;
+		w->rehash = crypto_pwhash_str(
+				    w->hash, w->password, w->password_n, w->ops, w->mem) == 0;
+		return;
+	}
+	w->ok = crypto_pwhash_str(w->hash, w->password, w->password_n, w->ops, w->mem) == 0;
 }
 
 static void back_on_loop(struct loop_work *lw)
@@ -94,6 +99,7 @@ static void back_on_loop(struct loop_work *lw)
 		err = ERR_NOMEM;
 	if (!err)
 		memcpy(j->hash, w->hash, sizeof(j->hash));
+	j->rehashed = !err && w->rehash;
 	work_free(w);
 	list_remove(&p->busy, j);
 	j->work = NULL;
@@ -129,6 +135,7 @@ static void enqueue(struct passwords *p, struct str password, struct password_jo
 
 	j->pool = p;
 	j->work = NULL;
+	j->rehashed = false;
 	j->deferred = (struct loop_deferred){ .fn = refuse };
 	j->err = password.n > LIMIT_PASSWORD_BYTES ? (verify ? ERR_FORBIDDEN : ERR_INVALID)
 		: p->waiting >= PASSWORD_QUEUE     ? ERR_LIMIT
@@ -153,6 +160,9 @@ static void enqueue(struct passwords *p, struct str password, struct password_jo
 		memcpy(w->password, password.p, password.n);
 	if (verify && !w->decoy)
 		memcpy(w->hash, hash.p, hash.n);
+	/* A node that runs with cheap hashes for once leaves the good ones alone. */
+	w->rehash = verify && !w->decoy && !p->low_cost &&
+		crypto_pwhash_str_needs_rehash(w->hash, w->ops, w->mem) == 1;
 	j->work = w;
 	list_append(&p->first, j);
 	p->waiting++;

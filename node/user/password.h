@@ -28,6 +28,9 @@ struct password_job {
 	void (*done)(struct password_job *j, enum err err);
 	void *arg;
 	char hash[PASSWORD_HASH_CHARS]; /* password_hash: the result, NUL-terminated */
+	/* password_verify: it was right, and hash is it anew: what was stored is cheaper than
+	 * what is made now. */
+	bool rehashed;
 
 	/* Private to password.c. */
 	struct passwords *pool;

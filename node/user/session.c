@@ -79,10 +79,12 @@ static enum err new_device(struct users *u, struct arena *a,
 			why, ERR_FORBIDDEN, "a cross-signing key has the name of this device");
 	d.display_name = device->display_name;
 	d.last_seen_ts = users_now(u);
+	d.last_seen_address = device->address;
 	err = store_device_put(u->store, &d, &d.nid);
-	if (!err)
-		*out = d;
-	return err;
+	if (err)
+		return err;
+	*out = d;
+	return device_list_changed(u, account->user_id, d.device_id);
 }
 
 static void tell_revoked(struct users *u, struct str user_id, const struct store_device *d)
@@ -95,13 +97,14 @@ static void tell_revoked(struct users *u, struct str user_id, const struct store
 }
 
 /* The device logs in anew: what it had before is worth nothing, parked polls too. */
-static enum err end_tokens(struct users *u, struct str user_id, const struct store_device *d)
+static enum err end_tokens(
+	struct users *u, struct str user_id, const struct store_device *d, struct str address)
 {
 	enum err err = store_session_delete_device(u->store, d->nid);
 
 	if (!err)
 		tell_revoked(u, user_id, d);
-	return err;
+	return err ? err : store_device_seen(u->store, d->nid, users_now(u), address);
 }
 
 enum err session_start(struct users *u, struct arena *a, const struct store_account *account,
@@ -119,7 +122,7 @@ enum err session_start(struct users *u, struct arena *a, const struct store_acco
 	if (err == ERR_NOT_FOUND)
 		err = new_device(u, a, account, device, &d, why);
 	else if (!err)
-		err = end_tokens(u, account->user_id, &d);
+		err = end_tokens(u, account->user_id, &d, device->address);
 	if (err)
 		return err;
 	s.device = d.nid;
@@ -162,7 +165,7 @@ enum err session_end_device(struct users *u, struct str user_id, const struct st
 	if (err)
 		return err;
 	tell_revoked(u, user_id, d);
-	return d->device_keys.n ? device_list_changed(u, user_id, d->device_id) : ERR_OK;
+	return device_list_changed(u, user_id, d->device_id);
 }
 
 enum err session_end_all(struct users *u, struct str user_id, int64_t account, int64_t except)

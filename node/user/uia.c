@@ -94,14 +94,16 @@ static struct uia_session *session_new(struct users *u, const unsigned char bind
 	return s;
 }
 
-static struct uia_session *session_find(
-	struct users *u, struct str id, const unsigned char binding[32])
+static struct uia_session *session_find(struct users *u, struct str id)
 {
 	struct uia_session *s = map_get(&u->uia, id);
 
-	if (!s || clock_mono_ms(u->o.clock) - s->born_ms >= UIA_MS)
-		return NULL;
-	return sodium_memcmp(s->binding, binding, 32) == 0 ? s : NULL;
+	return s && clock_mono_ms(u->o.clock) - s->born_ms < UIA_MS ? s : NULL;
+}
+
+static bool is_bound_to(const struct uia_session *s, const unsigned char binding[32])
+{
+	return sodium_memcmp(s->binding, binding, 32) == 0;
 }
 
 /* T4: whose, what method and path, and what the body names. Lengths keep the parts apart. */
@@ -304,8 +306,7 @@ static void stage_password(
 		return;
 	}
 	if (!is_user(op->users, user, q->user_id)) {
-		stage_failed(op, "M_FORBIDDEN", "That is not the user of this session");
-		later(op);
+		refuse(op, ERR_FORBIDDEN, "That is not the user of this session");
 		return;
 	}
 	err = users_account(op->users, a, q->user_id, &account);
@@ -385,10 +386,13 @@ void uia_check(struct users *u, const struct uia_request *q, struct uia_call *c)
 		return;
 	}
 	if (id.n) {
-		s = session_find(u, id, binding);
+		s = session_find(u, id);
+		if (s && !is_bound_to(s, binding)) {
+			refuse(op, ERR_FORBIDDEN, "That session is for something else");
+			return;
+		}
 		if (!s) {
-			stage_failed(op, "M_FORBIDDEN",
-				"That session has ended or is for something else");
+			stage_failed(op, "M_FORBIDDEN", "That session has ended");
 			type = (struct str){ 0 };
 		}
 	}

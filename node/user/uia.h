@@ -36,7 +36,9 @@ struct uia_request {
 enum uia_outcome {
 	UIA_PASSED,  /* go on; the session is used up */
 	UIA_PENDING, /* answer 401 with reply as the body */
-	UIA_REFUSED, /* err says which error: ERR_LIMIT, ERR_MALFORMED */
+	/* err says which error: ERR_LIMIT, ERR_MALFORMED; ERR_FORBIDDEN: the session is for
+	 * something else, or the password another user's. */
+	UIA_REFUSED,
 };
 
 struct uia_call {

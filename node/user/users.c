@@ -6,6 +6,7 @@
 
 #include "node/base/alloc.h"
 #include "node/user/device_cache.h"
+#include "node/user/login_token.h"
 
 #define LOG_MODULE "users"
 
@@ -95,6 +96,7 @@ void users_free(struct users *u)
 		l->fn(l, true);
 	}
 	uia_free_all(u);
+	login_token_free_all(u);
 	map_deinit(&u->uia);
 	sodium_memzero(&u->owner_token, sizeof(u->owner_token));
 	free(u->owner_token_path);

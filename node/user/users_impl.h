@@ -13,6 +13,7 @@
 #include "store/device.h"
 #include "store/store.h"
 
+struct login_token;
 struct uia_session;
 
 /* A call that comes at the end of this turn, or when users is freed. */
@@ -42,6 +43,8 @@ struct users {
 	struct map uia;
 	struct uia_session *uia_oldest;
 	struct uia_session *uia_newest;
+
+	struct login_token *login_tokens; /* login_token.c: the newest first */
 
 	struct token owner_token;       /* empty: none */
 	char *owner_token_path;         /* owned, NULL: none */

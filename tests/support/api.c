@@ -28,14 +28,13 @@ static void write_log(void *arg, enum log_level level, const char *line)
 	buf_put_z(&f->logged, "\n");
 }
 
-static enum err authenticate(
-	void *arg, struct str token, struct arena *a, struct caller *out, struct err_ctx *why)
+static enum err authenticate(void *arg, struct str token, struct str address, struct arena *a,
+	struct caller *out, struct err_ctx *why)
 {
 	struct api_fixture *f = arg;
 	struct user_caller who;
 	bool soft_logout;
-	enum err err = users_authenticate(
-		f->users, token, STR("127.0.0.1"), a, &who, &soft_logout, why);
+	enum err err = users_authenticate(f->users, token, address, a, &who, &soft_logout, why);
 
 	if (err) {
 		out->soft_logout = soft_logout;

@@ -9,6 +9,7 @@
 
 #include "node/base/limits.h"
 #include "node/user/account.h"
+#include "store/account.h"
 #include "tests/support/api.h"
 #include "tests/support/cmocka.h"
 
@@ -51,7 +52,7 @@ static void names_are_checked_before_anything_else(void **state)
 		const char *errcode;
 	} cases[] = {
 		{ "alice", "M_USER_IN_USE" },
-		{ "Alice", "M_INVALID_USERNAME" },
+		{ "Alice", "M_USER_IN_USE" },
 		{ "a b", "M_INVALID_USERNAME" },
 		{ "a:b", "M_INVALID_USERNAME" },
 		{ "@a", "M_INVALID_USERNAME" },
@@ -224,20 +225,20 @@ static void an_authentication_is_for_one_operation_of_one_user_once(void **state
 	session = uia_session(f, alice.token, "DELETE", V3 "/devices/ONE", "{}");
 
 	/* another device, another user, another operation */
-	a = api_callf(f, alice.token, 401, "DELETE", V3 "/devices/TWO", auth, "alice", session);
-	assert_string_not_equal(api_text(f, a, "session", NULL), session);
-	(void)api_callf(f, bob.token, 401, "DELETE", V3 "/devices/ONE", auth, "bob", session);
+	a = api_callf(f, alice.token, 403, "DELETE", V3 "/devices/TWO", auth, "alice", session);
+	assert_string_equal(api_errcode(f, a), "M_FORBIDDEN");
+	(void)api_callf(f, bob.token, 403, "DELETE", V3 "/devices/ONE", auth, "bob", session);
 	(void)api_callf(
-		f, alice.token, 401, "POST", V3 "/account/deactivate", auth, "alice", session);
+		f, alice.token, 403, "POST", V3 "/account/deactivate", auth, "alice", session);
 	(void)api_call(f, alice.token, 200, "GET", V3 "/devices/TWO", NULL);
 
 	/* somebody else's password, the wrong one */
-	a = api_callf(f, alice.token, 401, "DELETE", V3 "/devices/ONE", auth, "bob", session);
+	a = api_callf(f, alice.token, 403, "DELETE", V3 "/devices/ONE", auth, "bob", session);
 	assert_string_equal(api_errcode(f, a), "M_FORBIDDEN");
-	assert_string_equal(api_text(f, a, "session", NULL), session);
 	a = api_callf(f, alice.token, 401, "DELETE", V3 "/devices/ONE",
 		"{'auth':{'type':'m.login.password','password':'no','session':'%s'}}", session);
 	assert_string_equal(api_errcode(f, a), "M_FORBIDDEN");
+	assert_string_equal(api_text(f, a, "session", NULL), session);
 
 	(void)api_callf(
 		f, alice.token, 200, "DELETE", V3 "/devices/ONE", auth, "alice", session);
@@ -257,7 +258,7 @@ static void an_authentication_is_bound_to_what_the_body_names(void **state)
 	(void)api_login(f, "alice", "TWO");
 	session = uia_session(
 		f, alice.token, "POST", V3 "/delete_devices", "{\"devices\":[\"ONE\"]}");
-	(void)api_callf(f, alice.token, 401, "POST", V3 "/delete_devices",
+	(void)api_callf(f, alice.token, 403, "POST", V3 "/delete_devices",
 		"{'devices':['TWO'],'auth':{'type':'m.login.password','password':'pw',"
 		"'session':'%s'}}",
 		session);
@@ -267,6 +268,57 @@ static void an_authentication_is_bound_to_what_the_body_names(void **state)
 		"'devices':['ONE']}",
 		session);
 	(void)api_call(f, alice.token, 404, "GET", V3 "/devices/ONE", NULL);
+}
+
+static void a_login_upgrades_a_cheap_hash(void **state)
+{
+	struct api_fixture *f = *state;
+	struct store_account before, after;
+
+	(void)api_register(f, "alice");
+	assert_int_equal(
+		store_account_get(f->store->st, f->arena, STR("@alice:here.example"), &before),
+		ERR_OK);
+	f->users_options.password_low_cost = false;
+	api_restart(f);
+	(void)api_login(f, "alice", NULL);
+	assert_int_equal(
+		store_account_get(f->store->st, f->arena, STR("@alice:here.example"), &after),
+		ERR_OK);
+	assert_false(str_eq(before.password, after.password));
+	(void)api_login(f, "alice", NULL);
+}
+
+static void a_login_token_lives_two_minutes_and_goes_with_its_device(void **state)
+{
+	static const char ask[] = "{'auth':{'type':'m.login.password','password':'pw'}}";
+	static const char use[] = "{'type':'m.login.token','token':'%s'}";
+	struct api_fixture *f = *state;
+	struct api_user alice = api_register(f, "alice");
+	struct api_user phone = api_login(f, "alice", "PHONE");
+	const char *token;
+
+	token = api_text(f,
+		api_callf(
+			f, alice.token, 200, "POST", "/_matrix/client/v1/login/get_token", ask),
+		"login_token", NULL);
+	f->mono_ms += 119999;
+	(void)api_callf(f, NULL, 200, "POST", V3 "/login", use, token);
+	(void)api_callf(f, NULL, 403, "POST", V3 "/login", use, token);
+
+	token = api_text(f,
+		api_callf(
+			f, alice.token, 200, "POST", "/_matrix/client/v1/login/get_token", ask),
+		"login_token", NULL);
+	f->mono_ms += 120000;
+	(void)api_callf(f, NULL, 403, "POST", V3 "/login", use, token);
+
+	token = api_text(f,
+		api_callf(
+			f, phone.token, 200, "POST", "/_matrix/client/v1/login/get_token", ask),
+		"login_token", NULL);
+	(void)api_call(f, phone.token, 200, "POST", V3 "/logout", NULL);
+	(void)api_callf(f, NULL, 403, "POST", V3 "/login", use, token);
 }
 
 static void an_authentication_ends_after_15_minutes(void **state)
@@ -449,6 +501,8 @@ int main(void)
 		TEST(the_database_holds_no_usable_token),
 		TEST(an_authentication_is_for_one_operation_of_one_user_once),
 		TEST(an_authentication_is_bound_to_what_the_body_names),
+		TEST(a_login_upgrades_a_cheap_hash),
+		TEST(a_login_token_lives_two_minutes_and_goes_with_its_device),
 		TEST(an_authentication_ends_after_15_minutes),
 		TEST(closed_registration_takes_the_owners_token_once),
 		TEST(registration_tokens_are_used_up),

@@ -84,6 +84,32 @@ static void a_password_has_at_most_512_bytes(void **state)
 	passwords_free(p);
 }
 
+static void a_cheap_hash_is_made_anew_by_a_node_that_makes_good_ones(void **state)
+{
+	struct passwords *cheap = passwords_new(loop_uv_loop(*state), true, 0);
+	struct passwords *good = passwords_new(loop_uv_loop(*state), false, 0);
+	struct job first = { .job.done = on_done }, wrong = first, right = first;
+	struct job again = first, back = first;
+
+	password_hash(cheap, STR("secret"), &first.job);
+	assert_int_equal(wait_for(*state, &first), ERR_OK);
+	password_verify(good, STR("other"), str_of(first.job.hash), &wrong.job);
+	assert_int_equal(wait_for(*state, &wrong), ERR_FORBIDDEN);
+	assert_false(wrong.job.rehashed);
+	password_verify(good, STR("secret"), str_of(first.job.hash), &right.job);
+	assert_int_equal(wait_for(*state, &right), ERR_OK);
+	assert_true(right.job.rehashed);
+	assert_string_not_equal(right.job.hash, first.job.hash);
+	password_verify(good, STR("secret"), str_of(right.job.hash), &again.job);
+	assert_int_equal(wait_for(*state, &again), ERR_OK);
+	assert_false(again.job.rehashed);
+	password_verify(cheap, STR("secret"), str_of(right.job.hash), &back.job);
+	assert_int_equal(wait_for(*state, &back), ERR_OK);
+	assert_false(back.job.rehashed);
+	passwords_free(cheap);
+	passwords_free(good);
+}
+
 static void two_are_hashed_and_sixteen_wait(void **state)
 {
 	enum { TAKEN = 2 + PASSWORD_QUEUE };
@@ -124,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_password_fits_its_hash_alone),
 		TEST(a_password_has_at_most_512_bytes),
+		TEST(a_cheap_hash_is_made_anew_by_a_node_that_makes_good_ones),
 		TEST(two_are_hashed_and_sixteen_wait),
 		TEST(closing_ends_every_job),
 	};
