@@ -16,6 +16,7 @@
 #include "node/base/alloc.h"
 #include "store/internal.h"
 #include "store/sql.h"
+#include "store/wal_vfs.h"
 
 #define LOG_MODULE "store"
 
@@ -145,7 +146,7 @@ static void sync_run(struct disk_job *j)
 {
 	struct store *st = CONTAINER_OF(j, struct store, sync);
 
-	st->sync_rc = st->sync_file->pMethods->xSync(st->sync_file, WAL_SYNC_FLAGS);
+	j->failed = wal_vfs_sync(st->sync_file, WAL_SYNC_FLAGS) != SQLITE_OK;
 }
 
 /*
@@ -173,10 +174,10 @@ static void sync_ended(struct store *st)
 {
 	st->syncing = false;
 	st->health.syncs++;
-	if (st->sync_rc == SQLITE_OK)
-		durable(st);
-	else
+	if (st->sync.failed)
 		sync_failed(st);
+	else
+		durable(st);
 }
 
 static void sync_done(struct disk_job *j)
@@ -229,12 +230,12 @@ static void start_sync(struct store *st)
 	if (sqlite3_file_control(st->db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
 		    &st->sync_file) != SQLITE_OK ||
 		!st->sync_file || !st->sync_file->pMethods) {
-		st->sync_rc = SQLITE_IOERR;
+		st->sync.failed = true;
 		sync_ended(st);
 		return;
 	}
 	st->syncing = true;
-	disk_run(st->disk, &st->sync);
+	disk_sync(st->disk, &st->sync, wal_vfs_fd(st->sync_file));
 	checkpoint_after_commit(st, st->frames);
 }
 

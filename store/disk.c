@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "node/base/alloc.h"
+#include "store/aio.h"
 
 /*
  * The loop puts jobs into todo and the thread moves them to ran; the lock guards both lists and
@@ -23,8 +24,15 @@ struct disk {
 	struct disk_job **todo_tail;
 	struct disk_job *ran;
 	struct disk_job **ran_tail;
-	unsigned outstanding; /* loop thread's: done() not called yet */
 	bool stop;
+
+	/* The loop thread's. */
+	unsigned outstanding; /* done() not called yet */
+	struct aio *aio;      /* NULL: not tried yet, or not to be had */
+	bool aio_tried;
+	uv_poll_t aio_ended;
+	struct disk_job *syncing; /* by aio */
+	unsigned open_handles;    /* of uv's */
 };
 
 static void thread_main(void *arg)
@@ -58,6 +66,12 @@ static void thread_main(void *arg)
 		uv_mutex_lock(&d->lock);
 	}
 	uv_mutex_unlock(&d->lock);
+}
+
+static void outstanding_more(struct disk *d)
+{
+	if (d->outstanding++ == 0)
+		uv_ref((uv_handle_t *)&d->wake);
 }
 
 static void outstanding_less(struct disk *d)
@@ -99,6 +113,48 @@ static void without_thread_done(struct loop_deferred *d)
 	j->done(j);
 }
 
+static void sync_ended(struct disk *d, int error)
+{
+	struct disk_job *j = d->syncing;
+
+	d->syncing = NULL;
+	j->failed = error != 0;
+	j->state = DISK_IDLE;
+	outstanding_less(d);
+}
+
+static void on_aio_ended(uv_poll_t *h, int status, int events)
+{
+	struct disk *d = h->data;
+	struct disk_job *j = d->syncing;
+	int error;
+
+	(void)status;
+	(void)events;
+	if (!aio_taken(d->aio, &error))
+		return;
+	sync_ended(d, error);
+	j->done(j); /* j and d may be gone after this line */
+}
+
+/* When the first sync is wanted: who only reads needs none of it. */
+static void try_aio(struct disk *d)
+{
+	d->aio_tried = true;
+	d->aio = aio_new();
+	if (!d->aio)
+		return;
+	if (uv_poll_init(d->uv, &d->aio_ended, aio_fd(d->aio)) != 0) {
+		aio_free(d->aio);
+		d->aio = NULL;
+		return;
+	}
+	d->open_handles++;
+	d->aio_ended.data = d;
+	(void)uv_poll_start(&d->aio_ended, UV_READABLE, on_aio_ended);
+	uv_unref((uv_handle_t *)&d->aio_ended); /* wake keeps the loop alive for both */
+}
+
 enum err disk_new(struct loop *loop, uv_loop_t *uv, struct disk **out)
 {
 	struct disk *d = NEW(struct disk);
@@ -117,6 +173,7 @@ enum err disk_new(struct loop *loop, uv_loop_t *uv, struct disk **out)
 		free(d);
 		return ERR_IO;
 	}
+	d->open_handles = 1;
 	d->wake.data = d;
 	uv_unref((uv_handle_t *)&d->wake);
 	if (uv_mutex_init(&d->lock) != 0)
@@ -136,6 +193,8 @@ static void on_closed(uv_handle_t *h)
 {
 	struct disk *d = h->data;
 
+	if (--d->open_handles > 0)
+		return;
 	uv_cond_destroy(&d->changed);
 	uv_mutex_destroy(&d->lock);
 	free(d);
@@ -156,6 +215,11 @@ void disk_free(struct disk *d)
 		uv_mutex_unlock(&d->lock);
 		uv_thread_join(&d->thread);
 	}
+	if (d->aio) {
+		(void)uv_poll_stop(&d->aio_ended);
+		aio_free(d->aio);
+		uv_close((uv_handle_t *)&d->aio_ended, on_closed);
+	}
 	uv_close((uv_handle_t *)&d->wake, on_closed);
 }
 
@@ -172,8 +236,7 @@ void disk_run(struct disk *d, struct disk_job *j)
 		loop_defer(d->loop, &j->deferred);
 		return;
 	}
-	if (d->outstanding++ == 0)
-		uv_ref((uv_handle_t *)&d->wake);
+	outstanding_more(d);
 	uv_mutex_lock(&d->lock);
 	*d->todo_tail = j;
 	d->todo_tail = &j->next;
@@ -181,11 +244,30 @@ void disk_run(struct disk *d, struct disk_job *j)
 	uv_cond_broadcast(&d->changed);
 }
 
+void disk_sync(struct disk *d, struct disk_job *j, int fd)
+{
+	if (fd >= 0 && d->uv && !d->aio_tried)
+		try_aio(d);
+	if (fd < 0 || !d->aio || !aio_sync(d->aio, fd)) {
+		disk_run(d, j);
+		return;
+	}
+	assert(j->state == DISK_IDLE);
+	j->disk = d;
+	j->state = DISK_SYNCING;
+	d->syncing = j;
+	outstanding_more(d);
+}
+
 void disk_wait(struct disk *d, struct disk_job *j)
 {
 	if (!d->uv) {
 		loop_undefer(d->loop, &j->deferred);
 		j->state = DISK_IDLE;
+		return;
+	}
+	if (d->syncing == j) {
+		sync_ended(d, aio_wait(d->aio));
 		return;
 	}
 	uv_mutex_lock(&d->lock);

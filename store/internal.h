@@ -15,6 +15,7 @@
 struct outbox_now;
 struct sqlite3;
 struct sqlite3_stmt;
+struct wal_vfs;
 
 #define STORE_DEPTH_MAX 16 /* of nested transactions: our own code's nesting */
 
@@ -57,9 +58,10 @@ struct checkpoint;
 struct store {
 	struct loop *loop;
 	const struct log *log;
-	char *path;        /* owned */
-	char *vfs;         /* owned; NULL: the default */
-	char *server_name; /* owned */
+	char *path;              /* owned */
+	char *vfs;               /* owned; NULL: the default */
+	struct wal_vfs *wal_vfs; /* over it, for db */
+	char *server_name;       /* owned */
 	enum store_durability durability;
 	unsigned cache_kib;
 	unsigned checkpoint_kib;
@@ -76,7 +78,6 @@ struct store {
 	bool syncing;        /* in_flight is */
 	bool turn_again;     /* the end of the turn was put off once */
 	int frames;          /* ... which then held so many */
-	int sync_rc;         /* of the last sync, SQLite's */
 	enum err lost;       /* SQLite gave the open one up; why */
 	enum err tx_err;     /* store_next_pos failed: the transaction can't commit */
 	enum err failed_err; /* for who is in failed */

@@ -14,6 +14,7 @@
 #include "store/internal.h"
 #include "store/migrate.h"
 #include "store/sql.h"
+#include "store/wal_vfs.h"
 
 #define LOG_MODULE "store"
 
@@ -48,6 +49,7 @@ static void free_store(struct store *st)
 	feed_deinit(st);
 	name_forget_all(st);
 	disk_free(st->disk);
+	wal_vfs_free(st->wal_vfs);
 	free(st->path);
 	free(st->vfs);
 	free(st->server_name);
@@ -103,8 +105,8 @@ static enum err configure(struct store *st)
 static enum err connect(struct store *st, struct err_ctx *why)
 {
 	bool unclean = has_wal(st);
-	enum err err = sql_open(
-		st->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, st->vfs, &st->db, why);
+	enum err err = sql_open(st->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		wal_vfs_name(st->wal_vfs), &st->db, why);
 
 	if (err)
 		return err;
@@ -188,6 +190,8 @@ enum err store_open(const struct store_options *o, struct store **out, struct er
 	bool unclean = has_wal(st);
 	enum err err = o->vfs ? ERR_OK : create_private(o->path, why);
 
+	if (!err)
+		err = wal_vfs_new(o->vfs, &st->wal_vfs);
 	if (!err)
 		err = disk_new(o->loop, o->uv, &st->disk);
 	if (!err)

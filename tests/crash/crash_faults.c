@@ -18,7 +18,7 @@
 
 #define ERRORS_UNTIL_WELL 5
 #define PATIENCE_US       5000
-#define REFUSALS_TO_SPARE 50
+#define REFUSALS_TO_SPARE 250 /* more than a second of them */
 #define OPERATIONS_MAX    20000
 #define LASTING_STEP      12
 
