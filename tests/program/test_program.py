@@ -7,7 +7,9 @@ import http.client
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -304,6 +306,38 @@ class Program(unittest.TestCase):
         invite = self.kith("invite", "--link-listen", f"127.0.0.1:{free_port()}").split("\n")[0]
         self.kith("init", data=self.top / "b")
         self.kith("join", invite, data=self.top / "b", code=UNREACHABLE)
+
+    def test_a_terminal_sees_progress_and_a_qr_code(self):
+        self.kith("init")
+        with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and says nothing
+            link = "127.0.0.1:%d" % mute.getsockname()[1]
+            mute_too = self.top / "mute"
+            self.kith("init", data=mute_too)
+            mute.close()
+            invite = self.kith("invite", "--link-listen", link, data=mute_too).split("\n")[0]
+            with socket.create_server(("127.0.0.1", int(link.rpartition(":")[2]))):
+                said = self.on_terminal("join", invite, seconds=4)
+        self.assertRegex(said, r"\.\.")
+        self.assertIn("\u2588", self.on_terminal("invite"))
+        self.assertNotIn("\u2588", self.on_terminal("invite", "--no-qr"))
+
+    def on_terminal(self, *words, seconds=30):
+        """What a command prints on a terminal, until it ends or the time is over."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(KITH, [KITH, *words, "--data-dir", str(self.data)])
+        said, end = b"", time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([fd], [], [], 0.2)[0]:
+                try:
+                    got = os.read(fd, 65536)
+                except OSError:
+                    break
+                said += got
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)
+        return said.decode()
 
     # The control socket, and what check finds
 
