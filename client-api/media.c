@@ -248,11 +248,15 @@ static void on_got(struct media_get *g, enum err err)
 static void download_aborted(struct request *r)
 {
 	struct download_call *call = (struct download_call *)r->ctx;
+	bool streaming = call->read != NULL;
 
-	if (!call->read)
+	if (!streaming)
 		media_get_cancel(&call->get);
 	end_download(call);
-	reply_drop(r);
+	if (streaming)
+		reply_finish(r);
+	else
+		reply_drop(r);
 }
 
 static enum err begin_download(struct request *r, struct download_call *call)

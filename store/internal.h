@@ -143,8 +143,8 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err);
 /* checkpoint.c */
 void checkpoint_after_commit(struct store *st, int frames);
 void checkpoint_before_begin(struct store *st); /* of an SQLite transaction */
-void checkpoint_check_file(struct store *st); /* quick_check on the pool */
-void checkpoint_stop(struct store *st);       /* before closing: nothing of ours runs after */
+void checkpoint_check_file(struct store *st);   /* quick_check on the pool */
+void checkpoint_stop(struct store *st);         /* before closing: nothing of ours runs after */
 enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */
 
 /* owner.c */

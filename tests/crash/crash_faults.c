@@ -13,12 +13,14 @@
 #include <sqlite3.h>
 
 #include "node/base/alloc.h"
+#include "node/base/buf.h"
 #include "tests/crash/life.h"
 #include "tests/support/crash_vfs.h"
 
 #define ERRORS_UNTIL_WELL 5
-#define PATIENCE_US       5000
-#define REFUSALS_TO_SPARE 250 /* more than a second of them */
+#define REFUSALS_MAX      3000 /* 5 ms apart, for each writer */
+#define EVENTS_OPEN       3
+#define EVENTS            24
 #define OPERATIONS_MAX    20000
 #define LASTING_STEP      12
 
@@ -29,7 +31,10 @@ struct rig {
 	char path[96];
 	struct life_record record;
 	struct crash_fault fault;
-	bool at_open;
+	bool at_open; /* the database is new, and is to fail from its creation on */
+	bool has_begun;
+	struct buf empty; /* a database with nothing in it, for those that begin later */
+	struct life_options *options;
 	unsigned errors;
 	unsigned acked_after; /* the disk was well again */
 	unsigned acked;
@@ -75,6 +80,7 @@ static void begun(void *arg)
 {
 	struct rig *r = arg;
 
+	r->has_begun = true;
 	if (!r->at_open)
 		crash_vfs_fail(r->vfs, &r->fault);
 }
@@ -85,10 +91,10 @@ static void failed(void *arg)
 
 	if (++r->errors == ERRORS_UNTIL_WELL && !r->fault.once)
 		crash_vfs_fail(r->vfs, NULL);
-	/* A store that is down refuses at once, and looks at its disk again after a second: the
-	 * writers must not be through with their events before that. */
-	if (r->errors > ERRORS_UNTIL_WELL)
-		(void)usleep(PATIENCE_US);
+	/* A store that went down refuses at once, and is tried again after a second: what is
+	 * refused doesn't count. */
+	if (r->errors < REFUSALS_MAX)
+		r->options->events++;
 }
 
 static void acked(void *arg, unsigned n)
@@ -98,6 +104,34 @@ static void acked(void *arg, unsigned n)
 	(void)n;
 	r->acked++;
 	r->acked_after += r->errors > 0;
+}
+
+static bool write_file(const char *path, const struct buf *bytes)
+{
+	FILE *out = fopen(path, "wb");
+	bool ok = out && fwrite(bytes->p, 1, bytes->n, out) == bytes->n;
+
+	return out && fclose(out) == 0 && ok;
+}
+
+/* A life without a fault leaves what the others start from. */
+static bool make_empty(struct rig *r)
+{
+	struct life_options o = { .uv = r->uv,
+		.store = { .path = r->path,
+			.server_name = STR("here.example"),
+			.loop = loop_uv_loop(r->uv),
+			.uv = loop_uv_handle(r->uv) } };
+	char bytes[65536];
+	size_t n;
+	FILE *in;
+
+	if (!life_run(&o, &r->record))
+		return false;
+	in = fopen(r->path, "rb");
+	while (in && (n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+		buf_put(&r->empty, bytes, n);
+	return in && fclose(in) == 0;
 }
 
 /* False with what is wrong in text. *beyond: the workload ended before the fault. */
@@ -112,7 +146,7 @@ static bool run_once(struct rig *r, bool *beyond, char *text, size_t size)
 			.checkpoint_kib = 40,
 			.wal_limit_kib = 120 },
 		.writers = 3,
-		.events = 60,
+		.events = r->at_open ? EVENTS_OPEN : EVENTS,
 		.begun = begun,
 		.acked = acked,
 		.failed = failed,
@@ -120,22 +154,26 @@ static bool run_once(struct rig *r, bool *beyond, char *text, size_t size)
 		.go_on = true };
 
 	remove_files(r);
+	if (!r->at_open && !write_file(r->path, &r->empty))
+		return false;
 	crash_vfs_reset(r->vfs);
 	memset(&r->record, 0, sizeof(r->record));
+	r->record.rooms = !r->at_open; /* make_empty() has made one */
+	r->options = &o;
+	r->has_begun = false;
 	r->errors = 0;
 	r->acked = 0;
 	r->acked_after = 0;
-	/* A store that went down is tried again after a second: leave it the time. */
-	if (!r->fault.once)
-		o.events = 1000;
 	if (r->at_open)
 		crash_vfs_fail(r->vfs, &r->fault);
 	(void)life_run(&o, &r->record);
 	*beyond = !crash_vfs_has_failed(r->vfs) && r->errors == 0;
 	crash_vfs_fail(r->vfs, NULL);
-	/* Where the fault came as the last events were on their way, nothing was left to write.
-	 */
-	if (r->errors >= ERRORS_UNTIL_WELL + REFUSALS_TO_SPARE && r->acked_after == 0) {
+	if (*beyond && r->acked != o.events) {
+		(void)snprintf(text, size, "the workload itself went wrong");
+		return false;
+	}
+	if (r->has_begun && r->errors > 0 && r->acked_after == 0) {
 		(void)snprintf(text, size, "nothing could be written after the disk was well");
 		return false;
 	}
@@ -195,6 +233,8 @@ int main(int argc, char **argv)
 	if (step == 0 || !mkdtemp(r->dir) || loop_uv_new(NULL, &r->uv))
 		return 2;
 	(void)snprintf(r->path, sizeof(r->path), "%s/kith.db", r->dir);
+	if (!make_empty(r))
+		return 2;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (argc < 3 || strcmp(argv[2], faults[i].name) == 0)
 			wrong += kind(r, i, step, &runs);
@@ -203,6 +243,7 @@ int main(int argc, char **argv)
 	(void)rmdir(r->dir);
 	crash_vfs_free(r->vfs);
 	loop_uv_free(r->uv);
+	buf_deinit(&r->empty);
 	free(r);
 	return wrong != 0 || runs == 0;
 }
