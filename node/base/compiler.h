@@ -10,9 +10,9 @@
 /* A big local that is written before it is read: the release build, which clears all others,
  * leaves it alone. */
 #if defined(__clang__) || __GNUC__ >= 12
-#define UNCLEARED __attribute__((uninitialized))
+#	define UNCLEARED __attribute__((uninitialized))
 #else
-#define UNCLEARED
+#	define UNCLEARED
 #endif
 
 /* Gives what an owning local holds away: the local is left NULL, so its CLEANUP does nothing.

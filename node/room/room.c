@@ -15,6 +15,7 @@
 struct room_cached {
 	struct room_cached *next;
 	struct event *event; /* owned; NULL: there is none */
+	int64_t nid;
 	size_t bytes;
 	size_t n_key;
 	char key[]; /* type, NUL, state key */
@@ -271,7 +272,8 @@ static bool key_of(char out[KEY_MAX], struct str type, struct str state_key, str
 	return true;
 }
 
-static void remember(struct rooms *r, struct room *room, struct str key, struct event *event)
+static void remember(
+	struct rooms *r, struct room *room, struct str key, struct event *event, int64_t nid)
 {
 	struct room_cached *c;
 
@@ -279,6 +281,7 @@ static void remember(struct rooms *r, struct room *room, struct str key, struct 
 		drop(r, room); /* a check that is under way holds some of it */
 	c = xalloc(sizeof(*c) + key.n);
 	c->event = event;
+	c->nid = nid;
 	c->n_key = key.n;
 	memcpy(c->key, key.p, key.n);
 	c->bytes = sizeof(*c) + key.n + (event ? EVENT_EXTRA + 4 * event->json.n : 0);
@@ -292,32 +295,42 @@ static void remember(struct rooms *r, struct room *room, struct str key, struct 
 		loop_defer(r->loop, &r->trim);
 }
 
-const struct event *room_current(struct rooms *r, struct room *room, struct str type,
-	struct str state_key, enum err *err)
+const struct event *room_current_nid(struct rooms *r, struct room *room, struct str type,
+	struct str state_key, int64_t *nid, enum err *err)
 {
 	char text[KEY_MAX];
 	struct str key;
 	struct room_cached *c;
 	struct event *event = NULL;
-	int64_t nid;
 	enum err got;
 
+	*nid = 0;
 	if (!key_of(text, type, state_key, &key))
 		return NULL;
 	c = map_get(&room->cached, key);
-	if (c)
+	if (c) {
+		*nid = c->nid;
 		return c->event;
-	got = store_state_get(r->store, room->id, type, state_key, &nid);
+	}
+	got = store_state_get(r->store, room->id, type, state_key, nid);
 	if (!got)
-		got = room_event_load(r, room->version, nid, &event);
+		got = room_event_load(r, room->version, *nid, &event);
 	else if (got == ERR_NOT_FOUND)
 		got = ERR_OK;
 	if (got) {
 		*err = got == ERR_NOT_FOUND ? ERR_CORRUPT : got;
 		return NULL;
 	}
-	remember(r, room, key, event);
+	remember(r, room, key, event, *nid);
 	return event;
+}
+
+const struct event *room_current(struct rooms *r, struct room *room, struct str type,
+	struct str state_key, enum err *err)
+{
+	int64_t nid;
+
+	return room_current_nid(r, room, type, state_key, &nid, err);
 }
 
 void room_state_reset(struct rooms *r, struct room *room)

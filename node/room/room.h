@@ -99,6 +99,9 @@ enum err room_store_end(struct rooms *r, enum err err) MUST_CHECK;
  * turn ends or that state changes. An error is not "none": *err is set (and never cleared). */
 const struct event *room_current(struct rooms *r, struct room *room, struct str type,
 	struct str state_key, enum err *err);
+/* As room_current(), with its number: 0 for NULL. */
+const struct event *room_current_nid(struct rooms *r, struct room *room, struct str type,
+	struct str state_key, int64_t *nid, enum err *err);
 /* Its membership, "" if there is none. */
 struct str room_membership(
 	struct rooms *r, struct room *room, struct str user_id, enum err *err);

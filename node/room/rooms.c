@@ -53,6 +53,16 @@ const struct room_version *rooms_version(struct rooms *r, struct str room_id)
 	return room_get(r, room_id, &room) ? NULL : room->version;
 }
 
+const struct event *rooms_state_event(
+	struct rooms *r, struct str room_id, struct str type, struct str state_key)
+{
+	enum err err = ERR_OK;
+	struct room *room;
+
+	return room_get(r, room_id, &room) ? NULL
+					   : room_current(r, room, type, state_key, &err);
+}
+
 bool rooms_is_local_user(const struct rooms *r, struct str user_id)
 {
 	return str_eq(id_server_of(user_id), r->server_name);

@@ -51,6 +51,10 @@ void rooms_set_ops(struct rooms *r, const struct room_ops *ops);
 
 /* The room's version, or NULL if we know nothing of the room. */
 const struct room_version *rooms_version(struct rooms *r, struct str room_id);
+/* The current state's event, or NULL: also when it can't be read. Borrowed until the turn ends
+ * or that state changes. */
+const struct event *rooms_state_event(
+	struct rooms *r, struct str room_id, struct str type, struct str state_key);
 bool rooms_is_local_user(const struct rooms *r, struct str user_id);
 /* Is anybody of ours joined? Then we take part in the room. */
 bool rooms_is_in_room(struct rooms *r, struct str room_id);

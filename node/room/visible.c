@@ -46,7 +46,7 @@ static enum visibility read_setting(struct room_viewer *v, int64_t nid)
 		return (enum visibility)m->value;
 	if (store_event_get_nid(v->r->store, v->arena, nid, &row) ||
 		event_from_store(row.json, row.event_id, v->version, &e))
-		return VISIBILITY_JOINED; /* the strictest, when it can't be read */
+		return VISIBILITY_JOINED; /* as in viewer_new() */
 	*m = (struct memo){ nid, visibility_of(e) };
 	return (enum visibility)m->value;
 }
@@ -69,25 +69,26 @@ static enum visibility_member read_member(struct room_viewer *v, int64_t nid)
 static struct room_viewer *viewer_new(struct rooms *r, struct arena *a, struct str room_id)
 {
 	struct room_viewer *v = ARENA_NEW(a, struct room_viewer);
-	int64_t nid;
-	enum err err;
+	const struct event *setting;
+	struct room *room;
+	enum err err = ERR_OK;
 
 	v->r = r;
 	v->arena = a;
 	v->room_id = room_id;
-	v->version = rooms_version(r, room_id);
 	v->setting = VISIBILITY_SHARED;
 	v->setting_pos = INT64_MIN;
-	if (!v->version)
+	if (room_get(r, room_id, &room))
 		return v;
-	err = store_state_get(
-		r->store, room_id, STR("m.room.history_visibility"), STR(""), &nid);
-	if (!err) {
-		v->setting = read_setting(v, nid);
-		v->setting_pos = nid;
-	} else if (err != ERR_NOT_FOUND) {
-		v->setting = VISIBILITY_JOINED;
-	}
+	v->version = room->version;
+	setting = room_current_nid(
+		r, room, STR("m.room.history_visibility"), STR(""), &v->setting_pos, &err);
+	if (setting)
+		v->setting = visibility_of(setting);
+	else if (err)
+		v->setting = VISIBILITY_JOINED; /* the strictest, when it can't be read */
+	else
+		v->setting_pos = INT64_MIN;
 	return v;
 }
 

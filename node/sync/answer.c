@@ -42,8 +42,11 @@ static enum err write_push_rules(struct answer *an)
 	CLEANUP(buf_deinit) struct buf rules = { 0 };
 	struct push_rules *p = an->sync->o.push_rules;
 	int64_t pos;
-	enum err err = push_rules_pos(p, an->op->user_id, &pos);
+	enum err err;
 
+	if (!an->initial && !answer_may_have(an, FEED_ACCOUNT_DATA))
+		return ERR_OK;
+	err = push_rules_pos(p, an->op->user_id, &pos);
 	if (err || (!an->initial && pos <= an->from.stream) ||
 		!event_filter_match(
 			&an->filter->account_data, STR("m.push_rules"), STR(""), STR("")))
@@ -97,7 +100,7 @@ static enum err write_to_device(struct answer *an)
 	enum err err;
 
 	an->to.to_device = an->to.stream;
-	if (!an->op->device)
+	if (!an->op->device || !answer_may_have(an, FEED_TO_DEVICE))
 		return ERR_OK;
 	err = to_device_since(an->sync->o.users, an->a, an->op->device, an->from.to_device,
 		an->to.stream, TO_DEVICE_PAGE, &page);
@@ -132,10 +135,10 @@ static enum err write_device_lists(struct answer *an)
 	struct device_list_changes changes = { 0 };
 	enum err err;
 
-	if (an->initial)
+	if (an->initial || (!an->members && !answer_may_have(an, FEED_DEVICE_LIST)))
 		return ERR_OK;
-	err = (an->moved ? device_list_changes : device_list_updates)(an->sync->o.users, an->a,
-		an->op->user_id, an->from.stream, an->to.stream, &changes);
+	err = (an->members ? device_list_changes : device_list_updates)(an->sync->o.users,
+		an->a, an->op->user_id, an->from.stream, an->to.stream, &changes);
 	if (err || (!changes.n_changed && !changes.n_left))
 		return err;
 	an->empty = false;
@@ -206,9 +209,12 @@ static enum err write_all(struct answer *an)
 {
 	CLEANUP(buf_deinit) struct buf token = { 0 };
 	struct parts parts;
-	enum err err = account_data_since(an->sync->o.users, an->a, an->op->account,
-		an->initial ? 0 : an->from.stream, an->to.stream, &an->data, &an->n_data);
+	enum err err = ERR_OK;
 
+	if (answer_may_have(an, FEED_ACCOUNT_DATA))
+		err = account_data_since(an->sync->o.users, an->a, an->op->account,
+			an->initial ? 0 : an->from.stream, an->to.stream, &an->data,
+			&an->n_data);
 	if (!err)
 		err = parts_find(an, &parts);
 	if (err)
@@ -231,13 +237,16 @@ static enum err write_all(struct answer *an)
 	return err;
 }
 
-enum err answer_write(struct sync *s, const struct sync_op *op, struct buf *out, bool *empty)
+enum err answer_write(struct sync *s, const struct sync_op *op, const struct sync_moved *moved,
+	struct buf *out, bool *empty)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	struct answer an = { .sync = s,
 		.store = s->o.store,
 		.op = op,
 		.filter = op->parsed,
+		.moved = moved,
+		.all_told = store_durable_pos(s->o.store) == store_last_pos(s->o.store),
 		.a = a,
 		.from = op->from,
 		.initial = op->initial,

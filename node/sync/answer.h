@@ -12,12 +12,14 @@
 #include "node/room/format.h"
 #include "node/sync/filter.h"
 #include "node/sync/lazy.h"
+#include "node/sync/notify.h"
 #include "node/sync/sync.h"
 #include "node/user/account_data.h"
 #include "store/event.h"
 #include "store/membership.h"
 #include "store/receipt.h"
 #include "store/state.h"
+#include "store/store.h"
 
 struct sync {
 	struct sync_options o;
@@ -27,6 +29,14 @@ struct sync {
 	uint32_t boot;
 	struct sync_op *ops; /* all that run */
 };
+
+/* What may have moved since the streams were last read for this client. What did not is not
+ * asked for. */
+struct sync_moved {
+	unsigned kinds;     /* bits, NOTIFY_KIND */
+	struct str room_id; /* the one room of it; empty: any */
+};
+#define SYNC_MOVED_ANY ((struct sync_moved){ .kinds = ~0U })
 
 struct answer {
 	struct sync *sync;
@@ -39,7 +49,9 @@ struct answer {
 	bool initial;
 	bool empty; /* nothing was told that a client waits for */
 	int64_t now_ms;
-	bool moved; /* some membership or state did: parts_find() says */
+	const struct sync_moved *moved;
+	bool all_told; /* the feed told of all that is stored */
+	bool members;  /* some membership or state moved: parts_find() says */
 	const struct account_data_item *data; /* what changed, of all rooms and global */
 	size_t n_data;
 	struct jw w;
@@ -47,8 +59,13 @@ struct answer {
 
 /* Writes the answer for op, from its token to now, into out. *empty: it has nothing that is
  * worth waking the client for. */
-enum err answer_write(
-	struct sync *s, const struct sync_op *op, struct buf *out, bool *empty) MUST_CHECK;
+enum err answer_write(struct sync *s, const struct sync_op *op, const struct sync_moved *moved,
+	struct buf *out, bool *empty) MUST_CHECK;
+
+static inline bool answer_may_have(const struct answer *an, enum feed_kind kind)
+{
+	return (an->moved->kinds & NOTIFY_KIND(kind)) != 0;
+}
 
 /* --- which rooms ----------------------------------------------------------------------- */
 
@@ -78,6 +95,7 @@ struct timeline {
 	const struct store_event **events; /* oldest first */
 	size_t n;
 	bool limited;
+	bool whole;    /* every event in part->from .. part->to is here */
 	int64_t start; /* the place before the first event that the client learns of */
 };
 

@@ -14,7 +14,8 @@ enum err ephemeral_gather(struct answer *an, struct room_data *d)
 	typed = typing_room_serial(an->sync->o.typing, room_id);
 	d->typing = typed > (d->part->full ? 0 : an->from.typing) &&
 		event_filter_match(f, STR("m.typing"), STR(""), room_id);
-	if (!event_filter_match(f, STR("m.receipt"), STR(""), room_id))
+	if (!event_filter_match(f, STR("m.receipt"), STR(""), room_id) ||
+		(!d->part->full && !answer_may_have(an, FEED_RECEIPT)))
 		return ERR_OK;
 	return store_receipt_of_room(an->store, d->a, room_id,
 		d->part->full ? 0 : an->from.stream, an->to.stream, an->op->user_id,

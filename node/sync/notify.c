@@ -18,9 +18,9 @@ struct room_answer {
 };
 
 struct notify_user {
-	struct notify_waiter *first, *last; /* oldest first */
-	size_t n;
-	struct map rooms; /* room id -> struct room_answer, owned */
+	struct notify_waiter *first, *last; /* oldest first; those that are woken, too */
+	size_t n;                           /* of them, parked */
+	struct map rooms;                   /* room id -> struct room_answer, owned */
 	size_t n_user_id;
 	char user_id[];
 };
@@ -71,6 +71,15 @@ static void user_free(struct notify *n, struct notify_user *u)
 	free(u);
 }
 
+/* No longer parked. */
+static void unpark(struct notify_waiter *w)
+{
+	loop_timer_free(w->notify->loop, w->timer);
+	w->timer = NULL;
+	w->user->n--;
+	w->notify->parked--;
+}
+
 /* Out of its user's list; the user goes with his last waiter. */
 static void take_out(struct notify_waiter *w)
 {
@@ -87,19 +96,21 @@ static void take_out(struct notify_waiter *w)
 		u->last = w->prev;
 	w->next = w->prev = NULL;
 	w->user = NULL;
-	loop_timer_free(n->loop, w->timer);
-	w->timer = NULL;
-	n->parked--;
-	if (--u->n == 0)
+	if (!u->first)
 		user_free(n, u);
 }
 
-/* From parked to woken; wake() is called at the end of the turn. */
+/* From parked to woken; wake() is called at the end of the turn. Until then it stays in its
+ * user's list and learns of all that is told. */
 static void rouse(struct notify_waiter *w, enum notify_why why)
 {
 	struct notify *n = w->notify;
 
-	take_out(w);
+	if (w->woken) {
+		w->why = why > w->why ? why : w->why;
+		return;
+	}
+	unpark(w);
 	w->woken = true;
 	w->why = why;
 	w->next_woken = NULL;
@@ -111,6 +122,19 @@ static void rouse(struct notify_waiter *w, enum notify_why why)
 	loop_defer(n->loop, &n->wake_all);
 }
 
+static void wake(struct notify_waiter *w)
+{
+	struct buf room = w->room;
+
+	w->room = (struct buf){ 0 };
+	take_out(w);
+	w->woken = false;
+	w->notify = NULL;
+	w->room_id = w->several ? STR("") : buf_str(&room);
+	w->wake(w, w->why); /* may park again, or cancel others */
+	buf_deinit(&room);
+}
+
 static void wake_all(struct loop_deferred *d)
 {
 	struct notify *n = CONTAINER_OF(d, struct notify, wake_all);
@@ -120,9 +144,7 @@ static void wake_all(struct loop_deferred *d)
 		n->woken = w->next_woken;
 		if (!n->woken)
 			n->woken_last = NULL;
-		w->woken = false;
-		w->notify = NULL;
-		w->wake(w, w->why); /* may park again, or cancel others */
+		wake(w);
 	}
 }
 
@@ -137,8 +159,9 @@ void notify_park(struct notify *n, struct notify_waiter *w, uint64_t timeout_ms)
 
 	w->notify = n;
 	w->user = u;
-	w->woken = false;
+	w->woken = w->several = false;
 	w->kinds = 0;
+	w->room = (struct buf){ 0 };
 	w->next = NULL;
 	w->prev = u->last;
 	if (u->last)
@@ -150,8 +173,11 @@ void notify_park(struct notify *n, struct notify_waiter *w, uint64_t timeout_ms)
 	n->parked++;
 	w->timer = loop_timer_new(n->loop, on_deadline, w);
 	loop_timer_set(n->loop, w->timer, timeout_ms);
-	if (u->n > LIMIT_SYNC_PARKED_USER)
-		rouse(u->first, NOTIFY_CROWDED);
+	if (u->n <= LIMIT_SYNC_PARKED_USER)
+		return;
+	for (w = u->first; w->woken;)
+		w = w->next;
+	rouse(w, NOTIFY_CROWDED);
 }
 
 static void unlink_woken(struct notify *n, struct notify_waiter *w)
@@ -176,7 +202,9 @@ void notify_leave(struct notify_waiter *w)
 	if (w->woken)
 		unlink_woken(n, w);
 	else
-		take_out(w);
+		unpark(w);
+	take_out(w);
+	buf_deinit(&w->room);
 	w->woken = false;
 	w->notify = NULL;
 }
@@ -200,21 +228,31 @@ static bool is_joined(struct notify *n, struct notify_user *u, struct str room_i
 	return r->joined;
 }
 
+/* What a room's streams moved is told with the room, but for private receipts. */
+static bool is_of_room(enum feed_kind kind)
+{
+	return kind == FEED_EVENT || kind == FEED_STATE || kind == FEED_MEMBERSHIP ||
+		kind == FEED_RECEIPT || kind == FEED_TYPING;
+}
+
+static void learn(struct notify_waiter *w, const struct feed_item *item)
+{
+	w->kinds |= NOTIFY_KIND(item->kind);
+	if (!is_of_room(item->kind) || w->several)
+		return;
+	if (item->room_id.n && !w->room.n)
+		buf_put_str(&w->room, item->room_id);
+	w->several = !item->room_id.n || !str_eq(buf_str(&w->room), item->room_id);
+}
+
 static void rouse_user(struct notify_user *u, const struct feed_item *item, enum notify_why why)
 {
-	struct notify_waiter *next;
-
-	for (struct notify_waiter *w = u->first; w; w = next) {
-		bool last = w == u->last;
-
-		next = w->next;
+	for (struct notify_waiter *w = u->first; w; w = w->next) {
 		if ((!item->device_id.n || str_eq(w->device_id, item->device_id)) &&
 			(item->pos <= 0 || item->pos > w->seen)) {
-			w->kinds |= 1U << item->kind;
+			learn(w, item);
 			rouse(w, why);
 		}
-		if (last) /* u may be gone */
-			return;
 	}
 }
 
@@ -229,7 +267,9 @@ static void rouse_named(struct notify *n, const struct feed_item *item, enum not
 /* Everyone joined to the item's room. device_id in the item is the sender's, not theirs. */
 static void rouse_room(struct notify *n, const struct feed_item *item)
 {
-	struct feed_item any = { .kind = item->kind, .pos = item->pos };
+	struct feed_item any = {
+		.kind = item->kind, .pos = item->pos, .room_id = item->room_id
+	};
 	struct notify_user *u;
 	size_t at = 0;
 
@@ -327,14 +367,9 @@ void notify_free(struct notify *n)
 	if (!n)
 		return;
 	store_unlisten(n->store, &n->listener);
-	while ((u = (struct notify_user *)map_next(&n->users, &at))) {
-		/* The user goes with his last waiter. */
-		for (size_t left = u->n; left > 0; left--) {
-			struct notify_waiter *w = u->first;
-
+	while ((u = (struct notify_user *)map_next(&n->users, &at)))
+		for (struct notify_waiter *w = u->first; w; w = w->next)
 			rouse(w, NOTIFY_CLOSING);
-		}
-	}
 	loop_undefer(n->loop, &n->wake_all);
 	wake_all(&n->wake_all);
 	map_deinit(&n->users);

@@ -12,19 +12,19 @@
 #ifndef KITH_SYNC_NOTIFY_H
 #define KITH_SYNC_NOTIFY_H
 
+#include "node/base/buf.h"
 #include "node/base/loop.h"
-#include "node/base/str.h"
 
 #include <stdint.h>
 
 struct notify;
 struct store;
 
-enum notify_why {
+enum notify_why {       /* when there are two, the latter is told */
 	NOTIFY_MOVED,   /* some stream of the user moved */
 	NOTIFY_TIMEOUT, /* the deadline passed */
-	NOTIFY_REVOKED, /* the device was logged out or deleted: answer 401 */
 	NOTIFY_CROWDED, /* the user parked more than LIMIT_SYNC_PARKED_USER: the oldest goes */
+	NOTIFY_REVOKED, /* the device was logged out or deleted: answer 401 */
 	NOTIFY_CLOSING  /* the node stops */
 };
 
@@ -34,9 +34,13 @@ struct notify_user; /* private to notify.c */
 struct notify_waiter {
 	struct str user_id;   /* borrowed while parked */
 	struct str device_id; /* borrowed while parked; empty: none (application services) */
-	unsigned kinds;       /* out: a bit, 1 << enum feed_kind, for each kind that woke it */
 	int64_t seen; /* stream position up to which all was read: such items don't wake it */
 	void (*wake)(struct notify_waiter *w, enum notify_why why); /* w is not parked then */
+
+	/* Out, for wake(): all that the feed told of this user since he parked. */
+	unsigned kinds;     /* a bit, NOTIFY_KIND, for each kind */
+	struct str room_id; /* borrowed from the call: the one room where anything of a room
+			       moved; empty: none or several */
 
 	/* Private to notify.c. */
 	struct notify *notify; /* NULL: not parked */
@@ -44,9 +48,13 @@ struct notify_waiter {
 	struct notify_waiter *next, *prev;
 	struct notify_waiter *next_woken;
 	struct loop_timer *timer;
+	struct buf room;
 	enum notify_why why;
 	bool woken;
+	bool several;
 };
+
+#define NOTIFY_KIND(kind) (1U << (kind))
 
 struct notify *notify_new(struct store *st, struct loop *loop);
 /* Wakes all that are parked with NOTIFY_CLOSING, at once. NULL is fine. */

@@ -163,7 +163,7 @@ static enum err gather(struct answer *an, struct room_data *d)
 	enum err err = ERR_OK;
 
 	d->viewer = room_viewer_new(an->sync->o.rooms, d->a, p->room_id, an->op->user_id);
-	if (!p->full && !p->own_only)
+	if (!p->full && !p->own_only && answer_may_have(an, FEED_STATE))
 		err = store_state_deltas(
 			an->store, d->a, p->room_id, p->from, p->to, &d->deltas, &d->n_deltas);
 	if (!err)

@@ -135,10 +135,13 @@ static enum err find_changed(struct finder *f)
 	struct answer *an = f->an;
 	const struct store_member_change *changes;
 	size_t n;
-	enum err err = store_membership_changes(an->store, an->a, an->op->user_id,
-		an->from.stream, an->to.stream, &changes, &n);
+	enum err err;
 
-	an->moved = !err && n > 0;
+	if (!answer_may_have(an, FEED_MEMBERSHIP))
+		return ERR_OK;
+	err = store_membership_changes(an->store, an->a, an->op->user_id, an->from.stream,
+		an->to.stream, &changes, &n);
+	an->members = !err && n > 0;
 	for (size_t i = 0; !err && i < n; i++)
 		if (wanted(f, changes[i].room_id) && !map_get(&f->seen, changes[i].room_id))
 			add_change(f, changes + i, n - i);
@@ -166,24 +169,47 @@ static void add_active(void *arg, struct str room_id)
 typedef enum err rooms_fn(struct store *st, struct arena *a, int64_t from, int64_t to,
 	const struct str **out, size_t *n);
 
-static enum err find_active(struct finder *f)
+/* The rooms with something new in one of their streams. */
+static enum err find_moved(struct finder *f)
 {
-	static rooms_fn *const streams[] = { store_event_rooms_between,
-		store_state_rooms_between, store_receipt_rooms };
+	static const struct {
+		rooms_fn *rooms;
+		enum feed_kind kind;
+	} streams[] = { { store_event_rooms_between, FEED_EVENT },
+		{ store_state_rooms_between, FEED_STATE },
+		{ store_receipt_rooms, FEED_RECEIPT } };
 	struct answer *an = f->an;
 
 	for (size_t s = 0; s < ARRAY_LEN(streams); s++) {
 		const struct str *rooms;
 		size_t n;
-		enum err err = streams[s](
+		enum err err;
+
+		if (!answer_may_have(an, streams[s].kind))
+			continue;
+		err = streams[s].rooms(
 			an->store, an->a, an->from.stream, an->to.stream, &rooms, &n);
+		if (err)
+			return err;
+		an->members = an->members || (streams[s].kind == FEED_STATE && n);
+		for (size_t i = 0; i < n; i++)
+			add_active(f, rooms[i]);
+	}
+	return ERR_OK;
+}
+
+static enum err find_active(struct finder *f)
+{
+	struct answer *an = f->an;
+
+	if (an->moved->room_id.n) {
+		an->members = an->members || answer_may_have(an, FEED_STATE);
+		add_active(f, an->moved->room_id);
+	} else {
+		enum err err = find_moved(f);
 
 		if (err)
 			return err;
-		if (streams[s] == store_state_rooms_between && n)
-			an->moved = true;
-		for (size_t i = 0; i < n; i++)
-			add_active(f, rooms[i]);
 	}
 	for (size_t i = 0; i < an->n_data; i++)
 		add_active(f, an->data[i].room_id);

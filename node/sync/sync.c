@@ -103,8 +103,9 @@ static bool nothing_moved(const struct sync_op *op)
 		op->from.presence == presence_serial(s->o.presence);
 }
 
-/* Answers, or parks when there is nothing to say and time left. */
-static void turn(struct sync_op *op, bool must_answer)
+/* Answers, or parks when there is nothing to say and time left. moved: what may have, since
+ * the streams were last read. */
+static void turn(struct sync_op *op, const struct sync_moved *moved, bool must_answer)
 {
 	struct sync *s = op->sync;
 	uint64_t now = loop_now_ms(s->o.loop);
@@ -114,7 +115,7 @@ static void turn(struct sync_op *op, bool must_answer)
 	/* Before the streams are read: nothing can slip in between, this is one turn. */
 	op->waiter.seen = store_last_pos(s->o.store);
 	if (must_answer || now >= op->deadline_ms || !nothing_moved(op))
-		err = answer_write(s, op, &op->body, &empty);
+		err = answer_write(s, op, moved, &op->body, &empty);
 	if (err || !empty || must_answer || now >= op->deadline_ms) {
 		if (err)
 			buf_clear(&op->body);
@@ -128,17 +129,31 @@ static void turn(struct sync_op *op, bool must_answer)
 	notify_park(s->notify, &op->waiter, op->deadline_ms - now);
 }
 
+/* What the feed told, if that is everything: what is stored but not yet durable will be told
+ * later, and is seen already; and what moved in a room is told to whoever is in it then, not to
+ * who just left. */
+static struct sync_moved told(const struct sync_op *op)
+{
+	const struct store *st = op->sync->o.store;
+
+	if (store_durable_pos(st) != store_last_pos(st) ||
+		(op->waiter.kinds & NOTIFY_KIND(FEED_MEMBERSHIP)))
+		return SYNC_MOVED_ANY;
+	return (struct sync_moved){ op->waiter.kinds, op->waiter.room_id };
+}
+
 static void on_wake(struct notify_waiter *w, enum notify_why why)
 {
 	struct sync_op *op = CONTAINER_OF(w, struct sync_op, waiter);
+	struct sync_moved moved = told(op);
 
 	switch (why) {
 	case NOTIFY_MOVED:
 		/* Counts of keys are told by every answer; one is wanted now. */
-		turn(op, (w->kinds & 1U << FEED_KEY_COUNTS) != 0);
+		turn(op, &moved, (w->kinds & NOTIFY_KIND(FEED_KEY_COUNTS)) != 0);
 		break;
 	case NOTIFY_TIMEOUT:
-	case NOTIFY_CROWDED: turn(op, true); break;
+	case NOTIFY_CROWDED: turn(op, &moved, true); break;
 	case NOTIFY_REVOKED:
 		(void)err_set(&op->why, ERR_UNAUTHORIZED, "the device was logged out");
 		finish(op, ERR_UNAUTHORIZED);
@@ -165,16 +180,9 @@ static enum err parse_since(struct sync_op *op)
 /* The client has what came before its token. */
 static enum err forget_delivered(struct sync_op *op)
 {
-	struct sync *s = op->sync;
-	enum err err;
-
 	if (op->initial || !op->device)
 		return ERR_OK;
-	err = store_begin(s->o.store);
-	if (err)
-		return err;
-	return store_end(
-		s->o.store, to_device_delete(s->o.users, op->device, op->from.to_device));
+	return to_device_delete(op->sync->o.users, op->device, op->from.to_device);
 }
 
 static enum err prepare(struct sync_op *op)
@@ -205,7 +213,7 @@ static void begin(struct loop_deferred *d)
 	if (err)
 		finish(op, err);
 	else
-		turn(op, op->initial || op->full_state);
+		turn(op, &SYNC_MOVED_ANY, op->initial || op->full_state);
 }
 
 void sync_start(struct sync_op *op)

@@ -107,6 +107,7 @@ enum err timeline_gather(struct answer *an, struct room_data *d)
 		err = scan(&s);
 		if (err)
 			return err;
+		t->whole = s.scanned == s.n && !s.more;
 	}
 	t->events = s.events;
 	t->n = s.n;

@@ -3,13 +3,15 @@
  * notifications"), by his push rules and receipts.
  *
  * Counted when asked for and kept in memory, so that an event costs no row for each reader: a
- * room's count goes on from where it was, and is begun anew when a receipt or the rules moved.
+ * room's count goes on from where it was, and is begun anew when a receipt, the membership or
+ * the rules moved.
  */
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
 #include "node/base/map.h"
 #include "node/core/push.h"
+#include "node/room/rooms.h"
 #include "node/sync/answer.h"
 #include "node/user/push_rules.h"
 
@@ -33,28 +35,19 @@ struct thread {
 
 struct room_count {
 	struct arena *arena; /* of the threads' names */
+	bool valid;          /* else it is begun anew */
 	int64_t upto;        /* events up to here are counted */
 	int64_t receipts;    /* the latest own receipt's position */
 	int64_t rules;       /* the push rules' position */
 	struct thread threads[THREADS_MAX];
 	size_t n_threads; /* at least 1 */
+	size_t n_room;
 	size_t n_key;
-	char key[];
-};
-
-/* State events that were parsed for the rules, by kind and number: most events are counted in
- * the same few rooms. */
-enum kept_kind { KEPT_CREATE, KEPT_LEVELS, KEPT_MEMBER, N_KEPT_KINDS };
-#define KEPT_MAX 32
-
-struct kept {
-	int64_t nid;
-	struct event *event; /* owned */
+	char key[]; /* room id, NUL, user id */
 };
 
 struct unread {
 	struct map rooms;
-	struct kept kept[N_KEPT_KINDS][KEPT_MAX];
 	struct store *store;
 	struct store_listener listener;
 };
@@ -77,15 +70,50 @@ static void forget_all(void *arg)
 		room_count_free(c);
 	map_deinit(&u->rooms);
 	map_init(&u->rooms);
-	for (size_t k = 0; k < N_KEPT_KINDS; k++)
-		for (size_t i = 0; i < KEPT_MAX; i++) {
-			event_free(u->kept[k][i].event);
-			u->kept[k][i] = (struct kept){ 0 };
-		}
 }
 
-static void no_item(void *arg, const struct feed_item *item)
+static void key_of(struct buf *key, struct str room_id, struct str user_id)
 {
+	buf_put_str(key, room_id);
+	buf_put_u8(key, 0);
+	buf_put_str(key, user_id);
+}
+
+static void begin_anew(struct unread *u, struct str room_id, struct str user_id)
+{
+	CLEANUP(buf_deinit) struct buf key = { 0 };
+	struct room_count *c;
+
+	key_of(&key, room_id, user_id);
+	c = (struct room_count *)map_get(&u->rooms, buf_str(&key));
+	if (c)
+		c->valid = false;
+}
+
+static void begin_all_anew(struct unread *u, struct str user_id)
+{
+	struct room_count *c;
+	size_t at = 0;
+
+	while ((c = (struct room_count *)map_next(&u->rooms, &at))) {
+		struct str whose = { c->key + c->n_room + 1, c->n_key - c->n_room - 1 };
+
+		if (str_eq(whose, user_id))
+			c->valid = false;
+	}
+}
+
+static void on_item(void *arg, const struct feed_item *item)
+{
+	struct unread *u = (struct unread *)arg;
+
+	if (item->kind != FEED_RECEIPT && item->kind != FEED_MEMBERSHIP &&
+		item->kind != FEED_ACCOUNT_DATA)
+		return;
+	if (item->room_id.n)
+		begin_anew(u, item->room_id, item->user_id);
+	else /* a private receipt, or, maybe, push rules */
+		begin_all_anew(u, item->user_id);
 }
 
 struct unread *unread_new(struct store *st)
@@ -95,7 +123,7 @@ struct unread *unread_new(struct store *st)
 	u->store = st;
 	map_init(&u->rooms);
 	u->listener =
-		(struct store_listener){ .item = no_item, .rolled_back = forget_all, .arg = u };
+		(struct store_listener){ .item = on_item, .rolled_back = forget_all, .arg = u };
 	store_listen(st, &u->listener);
 	return u;
 }
@@ -196,26 +224,10 @@ static void free_event(void *arg)
 	event_free((struct event *)arg);
 }
 
-/* The current state's event, or NULL. Borrowed until the next one of its kind is asked for. */
-static const struct event *state_event(
-	struct counter *k, enum kept_kind kind, struct str type, struct str key)
+/* Borrowed until the turn ends. */
+static const struct event *state_event(struct counter *k, struct str type, struct str key)
 {
-	struct store_event e;
-	struct event *parsed;
-	struct kept *slot;
-	int64_t nid;
-
-	if (store_state_get(k->an->store, k->d->part->room_id, type, key, &nid))
-		return NULL;
-	slot = &k->an->sync->unread->kept[kind][(uint64_t)nid % KEPT_MAX];
-	if (slot->nid == nid)
-		return slot->event;
-	if (store_event_get_nid(k->an->store, k->d->a, nid, &e) ||
-		event_from_store(e.json, e.event_id, k->version, &parsed))
-		return NULL;
-	event_free(slot->event);
-	*slot = (struct kept){ nid, parsed };
-	return parsed;
+	return rooms_state_event(k->an->sync->o.rooms, k->d->part->room_id, type, key);
 }
 
 static bool make_ready(struct counter *k)
@@ -237,10 +249,9 @@ static bool make_ready(struct counter *k)
 		return false;
 	k->context = (struct push_context){ .user_id = user_id,
 		.member_count = joined,
-		.create = state_event(k, KEPT_CREATE, STR("m.room.create"), STR("")),
-		.power_levels =
-			state_event(k, KEPT_LEVELS, STR("m.room.power_levels"), STR("")) };
-	member = state_event(k, KEPT_MEMBER, STR("m.room.member"), user_id);
+		.create = state_event(k, STR("m.room.create"), STR("")),
+		.power_levels = state_event(k, STR("m.room.power_levels"), STR("")) };
+	member = state_event(k, STR("m.room.member"), user_id);
 	if (member)
 		(void)json_as_str(
 			json_get(member->content, "displayname"), &k->context.display_name);
@@ -282,9 +293,7 @@ static struct room_count *room_count_get(struct answer *an, struct room_data *d)
 	CLEANUP(buf_deinit) struct buf key = { 0 };
 	struct room_count *c;
 
-	buf_put_str(&key, d->part->room_id);
-	buf_put_u8(&key, 0);
-	buf_put_str(&key, an->op->user_id);
+	key_of(&key, d->part->room_id, an->op->user_id);
 	c = (struct room_count *)map_get(&u->rooms, buf_str(&key));
 	if (c)
 		return c;
@@ -292,7 +301,7 @@ static struct room_count *room_count_get(struct answer *an, struct room_data *d)
 		forget_all(u);
 	c = (struct room_count *)xalloc(sizeof *c + key.n);
 	c->arena = arena_new();
-	c->receipts = -1;
+	c->n_room = d->part->room_id.n;
 	c->n_key = key.n;
 	memcpy(c->key, key.p, key.n);
 	(void)map_put(&u->rooms, (struct str){ c->key, c->n_key }, c);
@@ -310,10 +319,9 @@ static enum err joined_at(struct answer *an, struct room_data *d, int64_t *pos)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* Brings the count up to the answer's end. */
-static enum err count(struct answer *an, struct room_data *d, struct room_count *c)
+/* Begins anew where the user has read further, or by other rules. */
+static enum err check(struct answer *an, struct room_data *d, struct room_count *c)
 {
-	struct counter k = { .an = an, .d = d, .c = c };
 	const struct store_receipt *receipts;
 	int64_t latest = 0, rules, joined = 0;
 	size_t n;
@@ -326,21 +334,42 @@ static enum err count(struct answer *an, struct room_data *d, struct room_count 
 		return err;
 	for (size_t i = 0; i < n; i++)
 		at_least(&latest, receipts[i].pos);
-	if (c->receipts != latest || c->rules != rules || c->upto > an->to.stream) {
-		if (n == 0)
-			err = joined_at(an, d, &joined);
-		if (err)
-			return err;
-		begin(c, receipts, n, joined);
-		c->receipts = latest;
-		c->rules = rules;
+	if (c->valid && c->receipts == latest && c->rules == rules && c->upto <= an->to.stream)
+		return ERR_OK;
+	if (n == 0)
+		err = joined_at(an, d, &joined);
+	if (err)
+		return err;
+	begin(c, receipts, n, joined);
+	c->receipts = latest;
+	c->rules = rules;
+	return ERR_OK;
+}
+
+/* Brings the count up to the answer's end. */
+static enum err count(struct answer *an, struct room_data *d, struct room_count *c)
+{
+	struct counter k = { .an = an, .d = d, .c = c };
+	const struct timeline *t = &d->timeline;
+	enum err err = ERR_OK;
+
+	/* What is stored and not told yet on_item() doesn't know of. */
+	if (!c->valid || !an->all_told || c->upto > an->to.stream)
+		err = check(an, d, c);
+	c->valid = false; /* what was counted in part must be begun anew */
+	if (err)
+		return err;
+	if (t->whole && d->part->from <= c->upto) {
+		for (size_t i = 0; i < t->n; i++)
+			if (t->events[i]->pos > c->upto && !count_event(&k, t->events[i]))
+				break;
+	} else {
+		err = store_event_range(an->store, d->a, d->part->room_id, c->upto,
+			an->to.stream, false, SCAN_MAX, count_event, &k);
 	}
-	err = store_event_range(an->store, d->a, d->part->room_id, c->upto, an->to.stream,
-		false, SCAN_MAX, count_event, &k);
 	if (!err)
 		err = k.err;
-	/* What was counted in part must be begun anew. */
-	c->receipts = err ? -1 : latest;
+	c->valid = !err;
 	c->upto = an->to.stream;
 	return err;
 }
