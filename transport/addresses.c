@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "transport/wire.h"
+
 #define FOUND_MAX 64
 
 struct found {
@@ -95,4 +97,24 @@ size_t addresses_own(const char *host, uint16_t port, struct endpoint *out, size
 		}
 	}
 	return made;
+}
+
+uint64_t addresses_network(void)
+{
+	struct found found[FOUND_MAX];
+	size_t n = enumerate(0, found, FOUND_MAX);
+	uint64_t id = 0;
+
+	/* Summed, so that the order doesn't matter. */
+	for (size_t i = 0; i < n; i++) {
+		const struct gate_addr *a = &found[i].addr;
+		uint64_t h;
+
+		if (found[i].rank == LOOPBACK)
+			continue;
+		wire_hash(&h, sizeof(h), NULL,
+			(struct str){ (const char *)a->ip, a->n == 4 ? 3 : 8 });
+		id += h;
+	}
+	return id;
 }

@@ -12,4 +12,8 @@
  * Returns their number. */
 size_t addresses_own(const char *host, uint16_t port, struct endpoint *out, size_t max);
 
+/* A number for the network that the device is in: of the prefixes (/24, /64) of its own
+ * addresses. Another one is most probably another network. */
+uint64_t addresses_network(void);
+
 #endif

@@ -276,7 +276,9 @@ static void reach(struct contact *c)
 	for (struct peer *p = c->peers; p; p = p->next) {
 		if (!p->failed_ms || now - p->failed_ms >= REFUSE_AGAIN_MS)
 			dial_want(p);
-		any = any || p->dialling || p->link;
+		any = any || p->dialling || (p->link && !link_asleep_until_ms(p->link->link));
+		if (p->link && !any)
+			(void)snprintf(c->last_error, sizeof(c->last_error), "it sleeps");
 	}
 	if (!any)
 		calls_down(c, c->last_error[0] ? c->last_error : "no address is known");

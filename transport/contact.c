@@ -55,7 +55,8 @@ bool contact_up(const struct contact *c)
 struct peer *contact_session_peer(const struct contact *c)
 {
 	for (struct peer *p = c->peers; p; p = p->next) {
-		if (p->link && link_is_up(p->link->link) && p->session && !p->unproven)
+		if (p->link && link_is_up(p->link->link) && p->session && !p->unproven &&
+			!link_asleep_until_ms(p->link->link))
 			return p;
 	}
 	return NULL;
@@ -104,10 +105,7 @@ static void on_redial(void *arg)
 {
 	struct peer *p = arg;
 
-	if (p->link)
-		dial_renew(p);
-	else
-		dial_want(p);
+	dial_want(p);
 }
 
 static void on_ack_due(void *arg)
@@ -237,6 +235,8 @@ void peer_strike(struct peer *p, unsigned n, const char *what)
 {
 	struct transport *t = p->contact->t;
 	uint64_t now = now_of(t);
+	uint64_t most =
+		p->contact->level == TRANSPORT_CONTACT ? REFUSED_CONTACT_MS : REFUSED_MAX_MS;
 
 	if (p->strikes == 0 || now - p->strikes_ms > STRIKES_WINDOW_MS) {
 		p->strikes = 0;
@@ -249,9 +249,9 @@ void peer_strike(struct peer *p, unsigned n, const char *what)
 	if (p->strikes < STRIKES_MAX)
 		return;
 	p->strikes = 0;
-	p->refused_ms = p->refused_ms ? 2 * p->refused_ms : 600000;
-	if (p->refused_ms > 3600000)
-		p->refused_ms = 3600000; /* contacts: an hour at most */
+	p->refused_ms = p->refused_ms ? 2 * p->refused_ms : REFUSED_MS;
+	if (p->refused_ms > most)
+		p->refused_ms = most;
 	p->refused_until_ms = now + p->refused_ms;
 	if (p->link)
 		wlink_close(p->link, BYE_STRIKES, "too many mistakes");
@@ -326,8 +326,10 @@ static bool load_node(struct contact *c, struct str value)
 		struct wire lw = wire_of(last);
 
 		endpoint_get(&lw, &e, &known);
-		if (known)
+		if (known) {
 			peer_endpoint_first(p, &e);
+			p->seen = endpoint_parse_ip(e.host, 0);
+		}
 	}
 	if (w.rest.n > 0) {
 		CLEANUP(freep) struct node_record *r = NEW(struct node_record);

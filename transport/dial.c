@@ -157,12 +157,12 @@ void dial_want(struct peer *p)
 	dial_each(p, p->endpoints, p->n_endpoints, NULL, NULL);
 }
 
-/* A day-old link gets a successor with fresh keys; it goes when that one is up. */
-void dial_renew(struct peer *p)
+void dial_beside(struct peer *p)
 {
 	struct transport *t = p->contact->t;
 
-	if (!p->dialling && !t->closing && !t->suspended && !p->contact->doomed)
+	if (!p->dialling && p->n_endpoints > 0 && !t->closing && !t->suspended &&
+		!p->contact->doomed && !peer_refused(p))
 		dial_each(p, p->endpoints, p->n_endpoints, NULL, NULL);
 }
 
@@ -183,6 +183,7 @@ void dial_later(struct peer *p)
 {
 	struct contact *c = p->contact;
 	struct transport *t = c->t;
+	uint64_t wait;
 
 	/* Contacts are wanted always, acquaintances when there is something for them. */
 	if (p->link || t->closing || t->suspended || c->doomed ||
@@ -193,7 +194,10 @@ void dial_later(struct peer *p)
 	p->backoff_ms = p->backoff_ms ? 2 * p->backoff_ms : REDIAL_FIRST_MS;
 	if (p->backoff_ms > REDIAL_MAX_MS)
 		p->backoff_ms = REDIAL_MAX_MS;
-	loop_timer_set(t->o.loop, p->redial, jittered(t, p->backoff_ms));
+	wait = jittered(t, p->backoff_ms);
+	if (p->asleep_until_ms > now_of(t) + wait)
+		wait = p->asleep_until_ms - now_of(t);
+	loop_timer_set(t->o.loop, p->redial, wait);
 }
 
 void dial_stop(struct peer *p)
@@ -219,11 +223,8 @@ void dial_failed(struct peer *p, const char *why)
 		(void)snprintf(c->last_error, sizeof(c->last_error), "%s", why);
 	if (--p->dialling > 0)
 		return;
-	if (p->link) {
-		if (p->link->dialled) /* it was to be renewed */
-			loop_timer_set(c->t->o.loop, p->redial, LINK_RENEW_AGAIN_MS);
-		return;
-	}
+	if (p->link)
+		return; /* it was beside that one */
 	p->failed_ms = now_of(c->t);
 	pairings_peer_failed(p, c->last_error);
 	if (!others_dialling(c))

@@ -346,6 +346,12 @@ void noise_split(const struct noise *n, struct noise_cipher *tx, struct noise_ci
 	sodium_memzero(out, sizeof(out));
 }
 
+const unsigned char *noise_hash(const struct noise *n)
+{
+	assert(noise_finished(n));
+	return n->h;
+}
+
 void noise_wipe(struct noise *n)
 {
 	sodium_memzero(n, sizeof(*n));

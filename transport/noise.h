@@ -64,6 +64,9 @@ bool noise_finished(const struct noise *n);
 /* The ciphers for what we send and what we receive. Only when finished. */
 void noise_split(const struct noise *n, struct noise_cipher *tx, struct noise_cipher *rx);
 
+/* NOISE_HASH bytes that stand for this handshake (channel binding). Only when finished. */
+const unsigned char *noise_hash(const struct noise *n);
+
 void noise_wipe(struct noise *n);
 void noise_cipher_wipe(struct noise_cipher *c);
 

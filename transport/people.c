@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/addresses.h"
 #include "transport/transport_int.h"
 
 #define LOG_MODULE "transport"
@@ -136,6 +137,7 @@ void transport_status(const struct transport *t, struct transport_status *out)
 			s.half_open++;
 		s.bytes_in += link_bytes_in(w->link);
 		s.bytes_out += link_bytes_out(w->link);
+		s.unknown_frames += link_unknown_frames(w->link);
 	}
 	for (const struct contact *c = t->contacts; c; c = c->next) {
 		s.contacts += c->level == TRANSPORT_CONTACT;
@@ -148,6 +150,7 @@ void transport_status(const struct transport *t, struct transport_status *out)
 	s.bytes_in += t->bytes_in;
 	s.bytes_out += t->bytes_out;
 	s.refused = t->refused;
+	s.unknown_frames += t->unknown_frames;
 	*out = s;
 }
 
@@ -157,14 +160,27 @@ void transport_network_changed(struct transport *t)
 {
 	if (t->suspended)
 		return;
+	ping_pace_network(&t->pace, now_of(t), addresses_network());
 	for (struct wlink *w = t->links; w; w = w->next)
 		link_probe(w->link, now_of(t));
 	transport_new_record(t);
 	dial_all(t);
 }
 
+/* Until the next common slot, when everybody who sleeps looks around (overlay.md section 12).
+ */
+static uint32_t sleep_s(const struct transport *t)
+{
+	int64_t now = clock_wall_ms(t->o.clock);
+	uint64_t into = (uint64_t)(now > 0 ? now : 0) % WAKE_SLOT_MS;
+
+	return (uint32_t)((WAKE_SLOT_MS - into) / 1000) + 1;
+}
+
 void transport_suspend(struct transport *t)
 {
+	if (t->suspended)
+		return;
 	t->suspended = true;
 	loop_timer_stop(t->o.loop, t->record_timer);
 	for (struct contact *c = t->contacts; c; c = c->next) {
@@ -172,6 +188,7 @@ void transport_suspend(struct transport *t)
 			dial_stop(p);
 	}
 	for (struct wlink *w = t->links; w; w = w->next) {
+		link_sleep(w->link, sleep_s(t));
 		loop_timer_stop(t->o.loop, w->timer);
 		w->timer_at = 0;
 	}

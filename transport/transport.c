@@ -325,6 +325,7 @@ enum err transport_new(
 	map_init(&t->by_name);
 	t->packer = packer_new();
 	gate_init(&t->gate, t->o.rng);
+	ping_pace_network(&t->pace, now_of(t), addresses_network());
 	err = start(t, why);
 	t->o.listen = NULL; /* the caller's, and not needed any more */
 	if (err) {

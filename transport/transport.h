@@ -236,6 +236,7 @@ struct transport_status {
 	size_t invites;               /* live ones */
 	uint64_t bytes_in, bytes_out; /* link records since start */
 	uint64_t refused;             /* handshakes refused since start */
+	uint64_t unknown_frames;      /* skipped: what newer versions say */
 	uint16_t port;
 };
 void transport_status(const struct transport *t, struct transport_status *out);

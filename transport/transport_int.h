@@ -28,18 +28,20 @@
 #include "transport/session.h"
 #include "transport/transport.h"
 
-#define CONTACT_NODES       16
-#define PETNAME_MAX         128
-#define LINKS_MAX           1024
-#define CALLS_QUEUED_MAX    4194304  /* bytes that wait for one contact */
-#define INCOMING_BYTES      67108864 /* of bodies, from everyone */
-#define REFUSE_AGAIN_MS     5000     /* a failed round's answer is good for so long */
-#define REDIAL_FIRST_MS     1000
-#define REDIAL_MAX_MS       300000
-#define STRIKES_MAX         10
-#define STRIKES_WINDOW_MS   600000
-#define LINK_RENEW_AGAIN_MS 3600000
-#define LINK_RENEW_MS       86400000
+#define CONTACT_NODES      16
+#define PETNAME_MAX        128
+#define LINKS_MAX          1024
+#define CALLS_QUEUED_MAX   4194304  /* bytes that wait for one contact */
+#define INCOMING_BYTES     67108864 /* of bodies, from everyone */
+#define REFUSE_AGAIN_MS    5000     /* a failed round's answer is good for so long */
+#define REDIAL_FIRST_MS    1000
+#define REDIAL_MAX_MS      300000
+#define STRIKES_MAX        10
+#define STRIKES_WINDOW_MS  600000
+#define REFUSED_MS         600000
+#define REFUSED_CONTACT_MS 3600000 /* the longest for contacts, and for others */
+#define REFUSED_MAX_MS     86400000
+#define WAKE_SLOT_MS       900000 /* sleepers wake at each quarter of an hour, UTC */
 
 struct peer;
 struct wlink;
@@ -74,6 +76,7 @@ struct peer {
 	uint64_t record_seq;
 	struct endpoint endpoints[ENDPOINTS_MAX + 1]; /* the last that worked first */
 	size_t n_endpoints;
+	struct gate_addr seen; /* where it was last; n 0: nowhere yet */
 
 	struct wlink *link; /* UP */
 	struct session *session;
@@ -86,8 +89,9 @@ struct peer {
 	/* Dialling. */
 	unsigned dialling; /* links and look-ups of this round */
 	struct loop_timer *redial;
-	uint64_t backoff_ms; /* the next wait; 0: none failed since the last link */
-	uint64_t failed_ms;  /* when a round failed last; 0: never */
+	uint64_t backoff_ms;      /* the next wait; 0: none failed since the last link */
+	uint64_t failed_ms;       /* when a round failed last; 0: never */
+	uint64_t asleep_until_ms; /* it said so on the link that is gone; 0: it didn't */
 
 	/* Strikes. */
 	unsigned strikes;
@@ -104,8 +108,10 @@ struct wlink {
 	uint64_t timer_at;
 	struct peer *peer;       /* a dialled one's; an accepted one's from its admission on */
 	struct pairing *pairing; /* being accepted over it */
+	struct puzzle *puzzle;   /* being worked on */
 	bool dialled;
 	bool dead;
+	bool say_idseq;           /* an IDSEQ is to go: which document of the peer's we have */
 	struct endpoint endpoint; /* where it was dialled, or came from */
 };
 
@@ -136,7 +142,8 @@ struct transport {
 	struct link_ws *ws;
 	struct packer *packer;
 	struct gate gate;
-	struct map by_name; /* contacts, keyed by their name */
+	struct ping_pace pace; /* of a mobile node */
+	struct map by_name;    /* contacts, keyed by their name */
 	struct contact *contacts;
 	struct contact *doomed;
 	struct wlink *links;
@@ -160,7 +167,8 @@ struct transport {
 	struct lookup *lookups;
 	bool suspended, closing;
 	uint64_t bytes_in, bytes_out, refused; /* of links that are gone; handshakes refused */
-	struct log_limit log_refused, log_strikes;
+	uint64_t unknown_frames;               /* likewise */
+	struct log_limit log_refused, log_strikes, log_ended;
 };
 
 static inline uint64_t now_of(const struct transport *t)
@@ -220,7 +228,7 @@ bool blocked_addr(const struct transport *t, const struct gate_addr *a);
 /* ---- dial.c ---- */
 
 void dial_want(struct peer *p);     /* a link now, unless one is there or being made */
-void dial_renew(struct peer *p);    /* a younger link in place of the one that is there */
+void dial_beside(struct peer *p);   /* another link, while the one that is there is in doubt */
 void dial_later(struct peer *p);    /* after the back-off */
 void dial_all(struct transport *t); /* network changed: everything wanted, 250 ms apart */
 void dial_stop(struct peer *p);

@@ -9,6 +9,15 @@
 #define SIMULTANEOUS_MS 10000 /* two dials that met: both links are younger than this */
 #define FRAME_HEAD      4     /* type and length of a DIRECT frame, at most */
 
+/* The work for a cookie, done on the thread pool. */
+struct puzzle {
+	struct loop_work work;
+	struct wlink *w; /* NULL: nobody waits any more */
+	unsigned char cookie[COOKIE_LEN], nonce[COOKIE_NONCE];
+	uint8_t difficulty;
+	bool found;
+};
+
 static const struct link_ops link_ops;
 static const struct session_ops session_ops;
 
@@ -22,7 +31,7 @@ void wlink_rearm(struct wlink *w)
 	struct loop *loop = w->t->o.loop;
 	uint64_t now = now_of(w->t), next = link_next_ms(w->link);
 
-	if (w->timer_at == next)
+	if (w->timer_at == next || w->t->suspended)
 		return;
 	w->timer_at = next;
 	if (next == UINT64_MAX)
@@ -55,6 +64,8 @@ static void wlink_free(struct wlink *w)
 {
 	if (w->conn)
 		ws_conn_close(w->conn);
+	if (w->puzzle)
+		w->puzzle->w = NULL;
 	loop_timer_free(w->t->o.loop, w->timer);
 	transport_not_waiting(w->t, w);
 	link_free(w->link);
@@ -76,6 +87,19 @@ static size_t count_links(const struct transport *t)
 	return n;
 }
 
+/* Was a contact there before? Then the door keeps a place for it. */
+static bool known_addr(const struct transport *t, const struct gate_addr *a)
+{
+	for (const struct contact *c = t->contacts; c; c = c->next) {
+		for (const struct peer *p = c->peers; p; p = p->next) {
+			if (p->seen.n > 0 && p->seen.n == a->n &&
+				memcmp(p->seen.ip, a->ip, a->n) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static struct link_options options_for(struct wlink *w, const struct gate_addr *addr)
 {
 	struct transport *t = w->t;
@@ -89,7 +113,8 @@ static struct link_options options_for(struct wlink *w, const struct gate_addr *
 		.noise = { identity_noise_secret(t->identity),
 			identity_noise_public(t->identity) },
 		.certificate = identity_certificate(t->identity),
-		.mobile = t->o.mobile,
+		.capabilities = CAP_ZSTD | (t->o.mobile ? (uint32_t)CAP_MOBILE : 0),
+		.pace = t->o.mobile ? &t->pace : NULL,
 	};
 }
 
@@ -108,6 +133,7 @@ bool wlink_accepted(void *arg, struct ws_conn *conn, const struct gate_addr *fro
 	w = wlink_new(t);
 	o = options_for(w, from);
 	o.gate = &t->gate;
+	o.addr_known = known_addr(t, from);
 	w->conn = conn;
 	(void)endpoint_from_address(&w->endpoint, from);
 	w->endpoint.port = 0;
@@ -145,6 +171,13 @@ struct wlink *wlink_dial(struct peer *p, const struct gate_addr *to, const struc
 	return w;
 }
 
+/* A crowded peer may have ended the connection while we worked for its cookie. */
+static void carry_on(struct wlink *w)
+{
+	if (!w->conn && !w->dead && link_wants_carrier(w->link))
+		w->conn = link_ws_dial(w->t->ws, link_addr(w->link), &wlink_conn_ops, w);
+}
+
 /* ---- the carrier's side ---- */
 
 static void conn_open(void *arg)
@@ -177,7 +210,8 @@ static void conn_closed(void *arg, const char *why)
 	struct wlink *w = arg;
 
 	w->conn = NULL;
-	link_lost(w->link, why);
+	if (link_lost(w->link, why))
+		carry_on(w);
 }
 
 const struct ws_conn_ops wlink_conn_ops = {
@@ -194,7 +228,6 @@ static void on_hello(struct link *l, struct hello *out)
 	struct wlink *w = wlink_of(l);
 	struct transport *t = w->t;
 
-	out->capabilities = CAP_ZSTD;
 	out->iddoc_seq = identity_document_seq(t->identity);
 	out->owner = str_of(t->owner);
 	if (w->peer)
@@ -275,6 +308,13 @@ static void on_admit(struct link *l)
 	link_admit(l, now_of(w->t), ok);
 }
 
+/* Asks for the peer's document: a neighbour that hears of an older one sends its own. */
+static void ask_iddoc(struct wlink *w)
+{
+	w->say_idseq = true;
+	link_wake(w->link);
+}
+
 /* The session goes on if the peer still has its state, and begins anew if not. */
 static void take_session(struct peer *p, const struct hello *h)
 {
@@ -284,6 +324,8 @@ static void take_session(struct peer *p, const struct hello *h)
 
 	if (same) {
 		session_path_up(p->session);
+		if (h->iddoc_seq > iddoc_set_seq(&p->contact->docs))
+			ask_iddoc(p->link);
 		return;
 	}
 	peer_session_reset(p, "the peer began anew");
@@ -323,6 +365,8 @@ static void note_contact(struct wlink *w)
 
 	c->last_seen_ms = clock_wall_ms(w->t->o.clock);
 	c->last_error[0] = '\0';
+	w->peer->seen = *link_addr(w->link);
+	w->peer->asleep_until_ms = 0;
 	endpoint_text(&w->endpoint, c->address);
 	if (w->dialled)
 		peer_endpoint_first(w->peer, &w->endpoint);
@@ -347,10 +391,7 @@ static void on_up(struct link *l)
 	p->link = w;
 	p->backoff_ms = 0;
 	p->failed_ms = 0;
-	if (w->dialled)
-		loop_timer_set(w->t->o.loop, p->redial, LINK_RENEW_MS);
-	else
-		dial_stop(p);
+	dial_stop(p);
 	if (old)
 		wlink_close(old, BYE_REPLACED, "another link stays");
 	stop_other_dials(w);
@@ -377,13 +418,12 @@ static void arm_session(struct peer *p)
 			p->link->link, now, p->session && session_outstanding(p->session));
 }
 
-static enum err on_frame(struct link *l, uint8_t type, struct str body)
+static enum err got_direct(struct wlink *w, struct str body)
 {
-	struct wlink *w = wlink_of(l);
 	struct peer *p = w->peer;
 	enum err err;
 
-	if (type != FRAME_DIRECT || p->link != w || !p->session)
+	if (p->link != w || !p->session)
 		return ERR_OK;
 	err = session_input(p->session, now_of(w->t), body);
 	if (err) {
@@ -400,13 +440,63 @@ static enum err on_frame(struct link *l, uint8_t type, struct str body)
 	return ERR_OK;
 }
 
+static enum err got_record(struct wlink *w, struct str body)
+{
+	enum err err = peer_take_record(w->peer, body);
+
+	if (err == ERR_MALFORMED || err == ERR_FORBIDDEN)
+		peer_strike(w->peer, 3, "a bad node record");
+	return ERR_OK;
+}
+
+/* Of ourselves and older than ours: it gets ours. Of itself and newer than what we have: we ask
+ * for it. What it says of others is for who forwards (discovery). */
+static enum err got_idseq(struct wlink *w, struct str body)
+{
+	struct peer *p = w->peer;
+	const struct identity *own = w->t->identity;
+	unsigned char identity[32];
+	uint64_t seq;
+	enum err err = frame_idseq_get(body, identity, &seq);
+
+	if (err || p->link != w || !p->session)
+		return err;
+	if (memcmp(identity, identity_public(own), 32) == 0) {
+		if (seq < identity_document_seq(own))
+			session_send_iddoc(p->session, identity_document(own));
+	} else if (memcmp(identity, p->contact->identity, 32) == 0 &&
+		seq > iddoc_set_seq(&p->contact->docs)) {
+		ask_iddoc(w);
+	}
+	return ERR_OK;
+}
+
+static enum err on_frame(struct link *l, uint8_t type, struct str body)
+{
+	struct wlink *w = wlink_of(l);
+
+	switch (type) {
+	case FRAME_DIRECT: return got_direct(w, body);
+	case FRAME_RECORD: return got_record(w, body);
+	case FRAME_IDSEQ: return got_idseq(w, body);
+	default: return ERR_NOT_FOUND;
+	}
+}
+
 static void on_pull(struct link *l, uint64_t now_ms, size_t max, struct buf *frames, bool *bulk)
 {
 	struct wlink *w = wlink_of(l);
 	struct peer *p = w->peer;
 	CLEANUP(buf_deinit) struct buf packet = { 0 };
 
-	if (!p || p->link != w || !p->session || max <= FRAME_HEAD)
+	if (!p || p->link != w || !p->session)
+		return;
+	if (w->say_idseq && max > FRAME_HEAD + FRAME_IDSEQ_LEN) {
+		frame_idseq_put(frames, p->contact->identity, iddoc_set_seq(&p->contact->docs));
+		max -= FRAME_HEAD + FRAME_IDSEQ_LEN;
+		w->say_idseq = false;
+	}
+	if (max <= FRAME_HEAD)
 		return;
 	if (session_output(p->session, now_ms, max - FRAME_HEAD, &packet, bulk))
 		frame_put(frames, FRAME_DIRECT, buf_str(&packet));
@@ -419,8 +509,10 @@ static void on_wake(struct link *l)
 
 	if (w->conn)
 		ws_conn_wake(w->conn);
-	if (w->link)
-		wlink_rearm(w);
+	if (!w->link)
+		return; /* still being made */
+	carry_on(w);
+	wlink_rearm(w);
 }
 
 static void on_strike(struct link *l, unsigned n, const char *what)
@@ -437,6 +529,9 @@ static void on_dead(struct link *l, const char *why)
 	struct transport *t = w->t;
 
 	w->dead = true;
+	if (w->peer && link_up_ms(l) && log_limit(&t->log_ended, now_of(t)))
+		log_info(t->o.log, "a link ended peer=%s reason=\"%s\" more=%u",
+			w->peer->contact->name, why, t->log_ended.dropped);
 	if (w->peer)
 		(void)snprintf(w->peer->contact->last_error,
 			sizeof(w->peer->contact->last_error), "%s", why);
@@ -446,6 +541,72 @@ static void on_dead(struct link *l, const char *why)
 		log_info(t->o.log, "refused a link reason=\"%s\" more=%u", why,
 			t->log_refused.dropped);
 	transport_turn(t);
+}
+
+/* The link showed its HELLO again: as at the first time, but that nobody is let in anew. */
+static bool on_again(struct link *l)
+{
+	const struct wlink *w = wlink_of(l);
+
+	return peer_acceptable(w->t, l) && w->peer &&
+		w->peer->contact->level > TRANSPORT_STRANGER && !w->peer->contact->doomed;
+}
+
+static void on_doubt(struct link *l, bool yes)
+{
+	struct wlink *w = wlink_of(l);
+
+	if (!w->peer || w->peer->link != w)
+		return;
+	if (yes)
+		dial_beside(w->peer);
+	else
+		stop_other_dials(w);
+}
+
+/* Who sleeps is not there: what is for it waits until it wakes. */
+static void on_asleep(struct link *l, bool yes)
+{
+	struct wlink *w = wlink_of(l);
+
+	log_debug(w->t->o.log, "%s peer=%s", yes ? "asleep" : "awake", w->peer->contact->name);
+	if (!yes)
+		calls_up(w->peer->contact);
+	transport_turn(w->t);
+}
+
+static void solve(struct loop_work *work)
+{
+	struct puzzle *z = CONTAINER_OF(work, struct puzzle, work);
+
+	z->found = gate_solve(z->cookie, z->difficulty, z->nonce);
+}
+
+static void solved(struct loop_work *work)
+{
+	struct puzzle *z = CONTAINER_OF(work, struct puzzle, work);
+	struct wlink *w = z->w;
+
+	if (w) {
+		w->puzzle = NULL;
+		link_solved(w->link, now_of(w->t), z->found ? z->nonce : NULL);
+		wlink_rearm(w);
+	}
+	free(z);
+}
+
+static void on_solve(struct link *l, const unsigned char cookie[COOKIE_LEN], uint8_t difficulty)
+{
+	struct wlink *w = wlink_of(l);
+	struct puzzle *z = NEW(struct puzzle);
+
+	memcpy(z->cookie, cookie, COOKIE_LEN);
+	z->difficulty = difficulty;
+	z->work.work = solve;
+	z->work.done = solved;
+	z->w = w;
+	w->puzzle = z;
+	loop_work(w->t->o.loop, &z->work);
 }
 
 static const struct link_ops link_ops = {
@@ -459,6 +620,10 @@ static const struct link_ops link_ops = {
 	on_wake,
 	on_strike,
 	on_dead,
+	on_again,
+	on_doubt,
+	on_asleep,
+	on_solve,
 };
 
 static void bury(struct wlink *w)
@@ -468,8 +633,10 @@ static void bury(struct wlink *w)
 
 	t->bytes_in += link_bytes_in(w->link);
 	t->bytes_out += link_bytes_out(w->link);
+	t->unknown_frames += link_unknown_frames(w->link);
 	if (p && p->link == w) {
 		p->link = NULL;
+		p->asleep_until_ms = link_asleep_until_ms(w->link);
 		p->contact->last_seen_ms = clock_wall_ms(t->o.clock);
 		log_debug(t->o.log, "down peer=%s reason=\"%s\"", p->contact->name,
 			p->contact->last_error);
