@@ -71,9 +71,9 @@ static void compare(struct comparison *c, const struct state_rows *other, size_t
 
 		i += order <= 0;
 		k += order >= 0;
-		if (order < 0)
+		if (x && order < 0)
 			put(c, x, 0, group);
-		else if (order > 0 || x->event != y->event)
+		else if (y && (!x || order > 0 || x->event != y->event))
 			put(c, y, y->event, group);
 	}
 }

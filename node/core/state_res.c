@@ -245,27 +245,22 @@ static enum err drop_common(struct resolution *r, struct nodes *candidates)
 	return ERR_OK;
 }
 
-/* Version 2.1: of what the conflicted events reach, that from which a conflicted event is
- * reached again. Walked backwards over the citers of what was seen. */
-static void add_subgraph(struct resolution *r, const struct nodes *seen, struct nodes *out)
+/* Gives the nodes of both parts, and what they cite of each other, their citers. */
+static void link_subgraph(struct resolution *r, const struct nodes *const parts[2])
 {
-	const struct nodes *parts[] = { seen, &r->conflicted };
-	struct nodes stack = { 0 };
-	unsigned walk = ++r->g.walk;
-
-	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
+	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < parts[p]->n; i++)
 			for (size_t j = 0; j < parts[p]->at[i]->n_auth; j++)
 				parts[p]->at[i]->auth[j]->n_citers +=
 					parts[p]->at[i]->auth[j]->here;
-	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
+	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < parts[p]->n; i++) {
 			struct node *node = parts[p]->at[i];
 
 			node->citers = arena_calloc(r->g.a, node->n_citers + 1, sizeof(void *));
 			node->n_citers = 0;
 		}
-	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
+	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < parts[p]->n; i++)
 			for (size_t j = 0; j < parts[p]->at[i]->n_auth; j++) {
 				struct node *auth = parts[p]->at[i]->auth[j];
@@ -273,7 +268,17 @@ static void add_subgraph(struct resolution *r, const struct nodes *seen, struct 
 				if (auth->here)
 					auth->citers[auth->n_citers++] = parts[p]->at[i];
 			}
+}
 
+/* Version 2.1: of what the conflicted events reach, that from which a conflicted event is
+ * reached again. Walked backwards over the citers of what was seen. */
+static void add_subgraph(struct resolution *r, const struct nodes *seen, struct nodes *out)
+{
+	const struct nodes *const parts[2] = { seen, &r->conflicted };
+	struct nodes stack = { 0 };
+	unsigned walk = ++r->g.walk;
+
+	link_subgraph(r, parts);
 	for (size_t i = 0; i < r->conflicted.n; i++) {
 		r->conflicted.at[i]->mark = walk;
 		nodes_add(&r->g, &stack, r->conflicted.at[i]);
@@ -291,7 +296,7 @@ static void add_subgraph(struct resolution *r, const struct nodes *seen, struct 
 			nodes_add(&r->g, &stack, citer);
 		}
 	}
-	for (size_t p = 0; p < ARRAY_LEN(parts); p++)
+	for (size_t p = 0; p < 2; p++)
 		for (size_t i = 0; i < parts[p]->n; i++)
 			parts[p]->at[i]->n_citers = 0;
 }

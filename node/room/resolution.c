@@ -153,6 +153,11 @@ static enum err change(struct resolution *r, const struct state_entry *e)
 	return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
+static int compare_entry(const struct store_state_entry *x, const struct state_entry *y)
+{
+	return state_entry_cmp(&(struct state_entry){ x->type, x->state_key, x->event_id }, y);
+}
+
 /* Both are sorted: the keys in conflict with what the first group has there, and the result. */
 static enum err differ(struct lookup *l, const struct state_set *result)
 {
@@ -167,18 +172,18 @@ static enum err differ(struct lookup *l, const struct state_set *result)
 		const struct store_state_entry *x =
 			i < l->conflict.n_keys ? &l->conflict.keys[i] : NULL;
 		const struct state_entry *y = k < result->n ? &result->entries[k] : NULL;
-		const struct state_entry key =
-			x ? (struct state_entry){ x->type, x->state_key, x->event_id } : *y;
-		int order = !x ? 1 : !y ? -1 : state_entry_cmp(&key, y);
+		int order = !x ? 1 : !y ? -1 : compare_entry(x, y);
 		enum err err = ERR_OK;
 
 		i += order <= 0;
 		k += order >= 0;
-		if (order < 0 && x->event)
-			r->changes[r->n_changes++] =
-				(struct store_state){ x->type, x->state_key, 0 };
-		else if (order > 0 || (order == 0 && !str_eq(x->event_id, y->event_id)))
+		if (x && order < 0) {
+			if (x->event)
+				r->changes[r->n_changes++] =
+					(struct store_state){ x->type, x->state_key, 0 };
+		} else if (y && (!x || order > 0 || !str_eq(x->event_id, y->event_id))) {
 			err = change(r, y);
+		}
 		if (err)
 			return err;
 	}
