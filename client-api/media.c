@@ -1,6 +1,7 @@
 /* media: module content_repo. Downloads and thumbnails need a token (security.md M2). */
 #include "node/media/media.h"
 
+#include "client-api/range.h"
 #include "client-api/reply.h"
 #include "client-api/routes.h"
 #include "node/base/limits.h"
@@ -163,7 +164,8 @@ static enum err get_config(struct request *r)
 struct download_call {
 	struct media_get get;
 	struct request *request;
-	struct media_read *read; /* NULL while the file is looked for */
+	struct media_read *read; /* NULL while the file is looked for, and once it is read */
+	uint64_t left;           /* bytes still to be read of what is promised */
 	struct str filename;     /* that of the path; empty: the stored one */
 };
 
@@ -186,8 +188,14 @@ static void on_read(void *arg, enum err err, const void *p, size_t n)
 		reply_finish(r);
 		return;
 	}
-	if (reply_write(r, (struct str){ (const char *)p, n }))
+	call->left -= n;
+	bool more = reply_write(r, (struct str){ (const char *)p, n });
+	if (call->left == 0) {
+		end_download(call);
+		reply_finish(r);
+	} else if (more) {
 		media_read_next(call->read, on_read, call);
+	}
 }
 
 static void on_room(struct request *r)
@@ -209,6 +217,7 @@ static void put_headers(struct request *r, const struct download_call *call)
 		    "application/pdf; style-src 'unsafe-inline'; object-src 'self';"));
 	reply_header(r, "Cross-Origin-Resource-Policy", STR("cross-origin"));
 	reply_header(r, "X-Content-Type-Options", STR("nosniff"));
+	reply_header(r, "Accept-Ranges", STR("bytes"));
 	/* What an mxc URI names never changes. */
 	reply_header(r, "Cache-Control", STR("private, max-age=31536000, immutable"));
 }
@@ -228,20 +237,55 @@ static void reply_no_file(struct request *r, const struct media_get *g, enum err
 		reply_err(r, err);
 }
 
+/* What of the file is wanted. There is nothing that a client could make sure of with If-Range:
+ * then it gets all. */
+static enum range_kind part_of(struct download_call *call, uint64_t *first)
+{
+	struct request *r = call->request;
+	uint64_t size = call->get.info.size;
+	enum range_kind kind = RANGE_WHOLE;
+	struct str range, validator;
+
+	*first = 0;
+	call->left = size;
+	if (request_header(r, "range", &range) && !request_header(r, "if-range", &validator))
+		kind = range_parse(range, size, first, &call->left);
+	if (kind == RANGE_PART)
+		reply_header(r, "Content-Range",
+			arena_printf(r->arena, "bytes %llu-%llu/%llu",
+				(unsigned long long)*first,
+				(unsigned long long)(*first + call->left - 1),
+				(unsigned long long)size));
+	if (kind == RANGE_NONE)
+		reply_header(r, "Content-Range",
+			arena_printf(r->arena, "bytes */%llu", (unsigned long long)size));
+	return kind;
+}
+
 static void on_got(struct media_get *g, enum err err)
 {
 	struct download_call *call = CONTAINER_OF(g, struct download_call, get);
 	struct request *r = call->request;
+	enum range_kind kind;
+	uint64_t first;
 
 	if (err) {
 		end_download(call);
 		reply_no_file(r, g, err);
 		return;
 	}
-	call->read = media_read_new(r->api->media, g->fd);
+	kind = part_of(call, &first);
+	call->read = media_read_new(r->api->media, g->fd, first, call->left);
+	if (kind == RANGE_NONE) {
+		end_download(call);
+		reply_bytes(r, 416, "application/json",
+			STR("{\"errcode\":\"M_INVALID_PARAM\","
+			    "\"error\":\"the file has no such part\"}"));
+		return;
+	}
 	put_headers(r, call);
-	reply_stream(r, 200, arena_str(r->arena, g->info.content_type).p, (int64_t)g->info.size,
-		on_room);
+	reply_stream(r, kind == RANGE_PART ? 206 : 200,
+		arena_str(r->arena, g->info.content_type).p, (int64_t)call->left, on_room);
 	media_read_next(call->read, on_read, call);
 }
 
@@ -259,6 +303,16 @@ static void download_aborted(struct request *r)
 		reply_drop(r);
 }
 
+/* The grammar takes "..", but no such server can be. */
+static bool has_empty_label(struct str server_name)
+{
+	for (size_t i = 0; i < server_name.n; i++)
+		if (server_name.p[i] == '.' &&
+			(i == 0 || i + 1 == server_name.n || server_name.p[i + 1] == '.'))
+			return true;
+	return false;
+}
+
 static enum err begin_download(struct request *r, struct download_call *call)
 {
 	struct media_get *g = &call->get;
@@ -272,7 +326,7 @@ static enum err begin_download(struct request *r, struct download_call *call)
 		err = request_query_bool(r, "allow_redirect", &redirect);
 	if (err)
 		return err;
-	if (!id_server_name(r->args[0]))
+	if (!id_server_name(r->args[0]) || has_empty_label(r->args[0]))
 		return err_set(&r->why, ERR_INVALID, "this is no server name");
 	g->media = r->api->media;
 	g->server_name = r->args[0];

@@ -16,6 +16,7 @@ static const char *reason(unsigned status)
 	} table[] = {
 		{ 200, "OK" },
 		{ 204, "No Content" },
+		{ 206, "Partial Content" },
 		{ 302, "Found" },
 		{ 304, "Not Modified" },
 		{ 307, "Temporary Redirect" },
@@ -30,6 +31,7 @@ static const char *reason(unsigned status)
 		{ 413, "Content Too Large" },
 		{ 414, "URI Too Long" },
 		{ 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" },
 		{ 417, "Expectation Failed" },
 		{ 421, "Misdirected Request" },
 		{ 429, "Too Many Requests" },

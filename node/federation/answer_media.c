@@ -119,7 +119,7 @@ static void begin(struct send_media *s)
 	bool more;
 
 	s->left = fstat(s->get.fd, &file) == 0 ? (uint64_t)file.st_size : 0;
-	s->read = media_read_new(s->media, s->get.fd);
+	s->read = media_read_new(s->media, s->get.fd, 0, s->left);
 	put_head(s);
 	s->in = inbound_take(s->r);
 	s->r = NULL;

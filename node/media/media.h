@@ -156,9 +156,10 @@ void media_get_deinit(struct media_get *g);
  * when it isn't empty. */
 void media_disposition_put(struct buf *out, const struct media_info *info, struct str name);
 
-/* Reads a file in chunks on the thread pool. */
+/* Reads a file, or a part of it, in chunks on the thread pool. */
 struct media_read;
-struct media_read *media_read_new(struct media *m, int fd); /* takes fd */
+struct media_read *media_read_new(
+	struct media *m, int fd, uint64_t first, uint64_t length); /* takes fd */
 /* At most 64 KiB from where the last left off; done gets them borrowed until the next call, n 0
  * at the end. One at a time. */
 void media_read_next(struct media_read *r,

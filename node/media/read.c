@@ -15,18 +15,21 @@ struct media_read {
 	bool running;
 	bool freed;
 	enum err err;
+	uint64_t at, left;
 	size_t n;
 	void (*done)(void *arg, enum err err, const void *p, size_t n);
 	void *arg;
 	char bytes[CHUNK];
 };
 
-struct media_read *media_read_new(struct media *m, int fd)
+struct media_read *media_read_new(struct media *m, int fd, uint64_t first, uint64_t length)
 {
 	struct media_read *r = NEW(struct media_read);
 
 	r->m = m;
 	r->fd = fd;
+	r->at = first;
+	r->left = length;
 	return r;
 }
 
@@ -39,13 +42,16 @@ static void really_free(struct media_read *r)
 static void work_read(struct loop_work *w)
 {
 	struct media_read *r = CONTAINER_OF(w, struct media_read, work);
+	size_t wanted = r->left < sizeof r->bytes ? (size_t)r->left : sizeof r->bytes;
 	ssize_t n;
 
 	do
-		n = read(r->fd, r->bytes, sizeof r->bytes);
+		n = pread(r->fd, r->bytes, wanted, (off_t)r->at);
 	while (n < 0 && errno == EINTR);
 	r->err = n < 0 ? ERR_IO : ERR_OK;
 	r->n = n < 0 ? 0 : (size_t)n;
+	r->at += r->n;
+	r->left -= r->n;
 }
 
 static void on_read(struct loop_work *w)
