@@ -259,6 +259,16 @@ static bool says_newer(const struct contact *c, const struct hello *h)
 		!iddoc_set_revokes(&c->docs, h->cert.node);
 }
 
+/* For who is known, the identity's own document says which devices count; dates would cut off
+ * everybody when a clock is wrong by years (security.md, O9). */
+static bool dated_well(
+	const struct transport *t, const struct contact *c, const struct cert *cert)
+{
+	if (c && iddoc_set_seq(&c->docs) > 0 && iddoc_set_allows(&c->docs, cert))
+		return true;
+	return cert_in_time(cert, clock_wall_ms(t->o.clock));
+}
+
 /* What every peer must fulfil, whoever dialled. */
 static bool peer_acceptable(const struct transport *t, const struct link *l)
 {
@@ -267,7 +277,7 @@ static bool peer_acceptable(const struct transport *t, const struct link *l)
 
 	if (memcmp(cert->identity, identity_public(t->identity), 32) == 0)
 		return false; /* own nodes: with anycast */
-	if (!cert_in_time(cert, clock_wall_ms(t->o.clock)) || blocked_key(t, cert->identity) ||
+	if (!dated_well(t, c, cert) || blocked_key(t, cert->identity) ||
 		blocked_key(t, cert->node) || blocked_addr(t, link_addr(l)))
 		return false;
 	if (!c)
