@@ -9,108 +9,6 @@
 #include "node/base/alloc.h"
 #include "tests/support/cmocka.h"
 
-struct kept {
-	struct kept *next;
-	enum transport_value kind;
-	char *key, *value;
-	size_t key_n, value_n;
-};
-
-struct pending_durable {
-	struct pending_durable *next;
-	struct overlay_node *node;
-	struct loop_deferred deferred;
-	void (*done)(void *arg, enum err err);
-	void *arg;
-};
-
-static struct overlay_node *node_of(struct transport_persist *p)
-{
-	return CONTAINER_OF(p, struct overlay_node, persist);
-}
-
-static void kept_free(struct kept *k)
-{
-	free(k->key);
-	free(k->value);
-	free(k);
-}
-
-static enum err persist_load(struct transport_persist *p, enum transport_value kind,
-	enum err (*each)(void *arg, struct str key, struct str value), void *arg)
-{
-	for (struct kept *k = node_of(p)->kept; k; k = k->next) {
-		enum err err;
-
-		if (k->kind != kind)
-			continue;
-		err = each(arg, (struct str){ k->key, k->key_n },
-			(struct str){ k->value, k->value_n });
-		if (err)
-			return err;
-	}
-	return ERR_OK;
-}
-
-static enum err persist_del(
-	struct transport_persist *p, enum transport_value kind, struct str key)
-{
-	struct kept **at = &node_of(p)->kept;
-
-	while (*at) {
-		struct kept *k = *at;
-
-		if (k->kind != kind || !str_eq((struct str){ k->key, k->key_n }, key)) {
-			at = &k->next;
-			continue;
-		}
-		*at = k->next;
-		kept_free(k);
-	}
-	return ERR_OK;
-}
-
-static enum err persist_put(struct transport_persist *p, enum transport_value kind,
-	struct str key, struct str value)
-{
-	struct overlay_node *n = node_of(p);
-	struct kept *k;
-
-	if (n->fail)
-		return n->fail;
-	(void)persist_del(p, kind, key);
-	k = NEW(struct kept);
-	k->kind = kind;
-	k->key = xstrdup(key);
-	k->key_n = key.n;
-	k->value = xstrdup(value);
-	k->value_n = value.n;
-	k->next = n->kept;
-	n->kept = k;
-	return ERR_OK;
-}
-
-static void on_durable(struct loop_deferred *d)
-{
-	struct pending_durable *p = CONTAINER_OF(d, struct pending_durable, deferred);
-	enum err err = p->node->fail;
-
-	p->done(p->arg, err);
-	free(p);
-}
-
-static void persist_durable(
-	struct transport_persist *p, void (*done)(void *arg, enum err err), void *arg)
-{
-	struct pending_durable *d = NEW(struct pending_durable);
-
-	d->node = node_of(p);
-	d->deferred.fn = on_durable;
-	d->done = done;
-	d->arg = arg;
-	loop_defer(loop_uv_loop(d->node->loop), &d->deferred);
-}
-
 static void on_up(void *arg, struct str name)
 {
 	(void)name;
@@ -138,8 +36,7 @@ void overlay_node_init(struct overlay_node *n, struct loop_uv *loop)
 
 	*n = (struct overlay_node){ .loop = loop };
 	n->identity = identity_new(&rng_system, clock_wall_ms(&clock_system), &r);
-	n->persist = (struct transport_persist){ persist_load, persist_put, persist_del,
-		persist_durable };
+	persist_memory_init(&n->memory, loop_uv_loop(loop));
 	n->listener = (struct transport_listener){
 		.peer_up = on_up, .peer_down = on_down, .contact = on_contact, .arg = n
 	};
@@ -163,7 +60,7 @@ void overlay_node_start(struct overlay_node *n, const char *listen)
 		.log = &log,
 		.uv = loop_uv_handle(n->loop),
 		.identity = n->identity,
-		.persist = &n->persist,
+		.persist = &n->memory.persist,
 		.listen = listen ? listen : "127.0.0.1:0",
 	};
 	struct err_ctx why = { 0 };
@@ -194,12 +91,7 @@ void overlay_node_deinit(struct overlay_node *n)
 {
 	overlay_node_stop(n);
 	identity_free(n->identity);
-	while (n->kept) {
-		struct kept *k = n->kept;
-
-		n->kept = k->next;
-		kept_free(k);
-	}
+	persist_memory_deinit(&n->memory);
 }
 
 struct str overlay_node_name(const struct overlay_node *n)

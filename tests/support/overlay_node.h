@@ -9,10 +9,9 @@
 
 #include "node/base/buf.h"
 #include "node/loop_uv.h"
+#include "tests/support/persist_memory.h"
 #include "transport/lws.h"
 #include "transport/transport.h"
-
-struct kept; /* one value */
 
 struct overlay_node {
 	struct loop_uv *loop;
@@ -26,11 +25,7 @@ struct overlay_node {
 	unsigned ups, downs, contacts;
 	char contact_user[256];
 
-	/* What it keeps. */
-	struct transport_persist persist;
-	struct kept *kept;
-	enum err fail; /* what every put and durable() says, if not ERR_OK */
-	struct pending_durable *pending;
+	struct persist_memory memory; /* what it keeps */
 };
 
 void overlay_node_init(struct overlay_node *n, struct loop_uv *loop);
