@@ -3,14 +3,22 @@
 
 #include "transport/transport_int.h"
 
-#define STALLED_MS 60000 /* without a byte of a request that isn't whole */
-#define BULK_FROM  65536 /* answers longer than this wait for the interactive ones */
+#define STALLED_MS 60000   /* without a byte of a request that isn't whole */
+#define BULK_FROM  65536   /* answers longer than this wait for the interactive ones */
+#define HELD_MAX   4194304 /* of one contact's requests, but for a lone larger one */
+#define SERVE_MS   2       /* of a turn of the loop, for requests of all contacts */
 
 /*
- *   READING --whole request--> ASKED --transport_respond()--> gone
- *      |                         \--transport_respond_begin()--> ANSWERING --last byte--> gone
- *      +--reset, lost, stalled--> gone    (reset or lost while ASKED or ANSWERING: `gone` is
- * set, and it stays until the handler has answered)
+ *   READING --whole request--> WAITING --its turn--> ASKED --transport_respond()--> gone
+ *      |                          |                    \--transport_respond_begin()-->
+ *      |                          |                           ANSWERING --last byte--> gone
+ *      +--reset, lost, stalled----+--> gone    (reset or lost while ASKED or ANSWERING: `gone`
+ * is set, and it stays until the handler has answered)
+ *
+ * Those that wait are served by turns of contacts, not in the order in which they came, so that
+ * who asks much waits for itself (security.md, O7): start-time fair queueing, each request
+ * costs one. A contact's next request is tagged one behind its last, or with the tag of what is
+ * being served if that is later; the lowest tag is next.
  */
 struct incoming {
 	struct transport_incoming in; /* first: what the handler holds */
@@ -29,7 +37,10 @@ struct incoming {
 	struct buf path, body;
 	size_t counted; /* in t->incoming_bytes */
 
-	bool whole; /* read, and with the handler or refused */
+	bool whole;              /* read, and waiting, with the handler, or refused */
+	bool waiting;            /* in t->waiting */
+	uint64_t tag;            /* its place there */
+	struct incoming *behind; /* there */
 	bool gone;
 	bool starved;  /* told to wait for on_writable */
 	uint64_t left; /* of the announced answer */
@@ -41,6 +52,18 @@ static void stop_waiting(struct incoming *in)
 	in->patience = NULL;
 }
 
+static void leave_queue(struct incoming *in)
+{
+	struct incoming **at = &in->t->waiting;
+
+	if (!in->waiting)
+		return;
+	while (*at != in)
+		at = &(*at)->behind;
+	*at = in->behind;
+	in->waiting = false;
+}
+
 static void incoming_unlink(struct incoming *in)
 {
 	struct incoming **at;
@@ -48,6 +71,7 @@ static void incoming_unlink(struct incoming *in)
 	if (!in->t)
 		return;
 	stop_waiting(in);
+	leave_queue(in);
 	at = &in->t->incoming;
 	while (*at != in)
 		at = &(*at)->next;
@@ -104,8 +128,6 @@ static void ask(struct incoming *in)
 {
 	struct transport *t = in->t;
 
-	stop_waiting(in);
-	in->whole = true;
 	in->in.origin = str_of(in->origin);
 	in->in.origin_node = in->node;
 	in->in.sequence = in->request.sequence;
@@ -119,23 +141,64 @@ static void ask(struct incoming *in)
 	t->handler.request(t->handler.arg, &in->in);
 }
 
-/* What all requests of one device hold that aren't answered yet. */
-static size_t held_for(const struct incoming *asking)
+/* ---- whose turn it is ---- */
+
+/* For so long in each turn of the loop, so that the other contacts' requests are read too
+ * before it goes on. */
+void incomings_serve(struct transport *t)
+{
+	uint64_t began = clock_mono_ms(t->o.clock);
+	struct incoming *in;
+
+	while ((in = t->waiting) != NULL) {
+		t->serving_tag = in->tag;
+		leave_queue(in);
+		ask(in);
+		if (clock_mono_ms(t->o.clock) - began >= SERVE_MS)
+			break;
+	}
+	if (t->waiting)
+		loop_timer_set(t->o.loop, t->serve_timer, 0);
+}
+
+static void wait_for_turn(struct incoming *in)
+{
+	struct transport *t = in->t;
+	struct contact *c = in->peer->contact;
+	struct incoming **at = &t->waiting;
+
+	stop_waiting(in);
+	in->whole = true;
+	in->waiting = true;
+	in->tag = c->served_tag + 1 > t->serving_tag ? c->served_tag + 1 : t->serving_tag;
+	c->served_tag = in->tag;
+	while (*at && (*at)->tag <= in->tag)
+		at = &(*at)->behind;
+	in->behind = *at;
+	*at = in;
+	loop_defer(t->o.loop, &t->serve);
+}
+
+/* ---- what a contact may ask for ---- */
+
+/* What all other requests of that contact hold that aren't answered yet. */
+static size_t held_beside(const struct incoming *asking)
 {
 	size_t n = 0;
 
 	for (const struct incoming *in = asking->t->incoming; in; in = in->next) {
-		if (memcmp(in->node, asking->node, sizeof(in->node)) == 0)
+		if (in != asking && strcmp(in->origin, asking->origin) == 0)
 			n += in->counted;
 	}
 	return n;
 }
 
-/* What a request of that device may still bring. */
+/* What a request may still bring: a lone one is as large as any may be, several share. */
 static size_t budget_left(const struct incoming *in)
 {
-	size_t held = held_for(in), all = in->t->incoming_bytes;
-	size_t own = held < TRANSPORT_MAX_BODY ? TRANSPORT_MAX_BODY - held : 0;
+	size_t beside = held_beside(in), all = in->t->incoming_bytes;
+	size_t most = beside ? HELD_MAX : TRANSPORT_MAX_BODY;
+	size_t own = beside < most ? most - beside : 0;
 	size_t rest = all < INCOMING_BYTES ? INCOMING_BYTES - all : 0;
 
 	return own < rest ? own : rest;
@@ -209,8 +272,8 @@ static bool unpack(struct incoming *in)
 	}
 	buf_deinit(&in->body);
 	in->body = plain;
-	in->counted += plain.n;
-	in->t->incoming_bytes += plain.n;
+	in->t->incoming_bytes += plain.n - in->counted;
+	in->counted = plain.n;
 	return true;
 }
 
@@ -224,7 +287,7 @@ static void finish(struct incoming *in)
 	buf_deinit(&in->head);
 	if (in->request.flags && !unpack(in))
 		return;
-	ask(in);
+	wait_for_turn(in);
 }
 
 void incoming_data(struct incoming *in, struct str bytes, bool fin)
@@ -252,7 +315,7 @@ void incoming_gone(struct incoming *in)
 	if (in->stream)
 		stream_release(in->stream);
 	in->stream = NULL;
-	if (!in->whole) {
+	if (!in->whole || in->waiting) {
 		incoming_free(in);
 		return;
 	}

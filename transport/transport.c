@@ -110,6 +110,16 @@ static void on_ended(struct loop_deferred *d)
 	calls_tell(CONTAINER_OF(d, struct transport, ended));
 }
 
+static void on_serve(struct loop_deferred *d)
+{
+	incomings_serve(CONTAINER_OF(d, struct transport, serve));
+}
+
+static void on_serve_timer(void *arg)
+{
+	incomings_serve(arg);
+}
+
 static void tell_peer(struct transport *t, struct contact *c)
 {
 	struct transport_listener *next;
@@ -321,6 +331,8 @@ enum err transport_new(
 	t->identity = options->identity;
 	t->turn.fn = on_turn;
 	t->ended.fn = on_ended;
+	t->serve.fn = on_serve;
+	t->serve_timer = loop_timer_new(t->o.loop, on_serve_timer, t);
 	t->record_timer = loop_timer_new(t->o.loop, on_record_timer, t);
 	map_init(&t->by_name);
 	t->packer = packer_new();
@@ -356,6 +368,8 @@ void transport_free(struct transport *t)
 		wait_drop(t->waits); /* NOLINT(clang-analyzer-unix.Malloc): it left the list */
 	loop_undefer(t->o.loop, &t->turn);
 	loop_undefer(t->o.loop, &t->ended);
+	loop_undefer(t->o.loop, &t->serve);
+	loop_timer_free(t->o.loop, t->serve_timer);
 	loop_timer_free(t->o.loop, t->record_timer);
 	buf_deinit(&t->record);
 	packer_free(t->packer);

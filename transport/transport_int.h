@@ -63,6 +63,7 @@ struct contact {
 	char address[ENDPOINT_TEXT_MAX];
 	struct transport_call *calls; /* all that aren't over, oldest first */
 	size_t queued;                /* bytes of those that wait */
+	uint64_t served_tag;          /* of the last request from it (incoming.c) */
 	bool was_up;                  /* as listeners were told */
 	bool tell_contact;
 	bool doomed; /* forgotten: freed by the deferred call */
@@ -153,6 +154,10 @@ struct transport {
 	struct making *makings;
 	struct incoming *incoming;
 	size_t incoming_bytes;
+	struct incoming *waiting; /* of these, whole and not with the handler yet */
+	uint64_t serving_tag;     /* the last one's that was served */
+	struct loop_deferred serve;
+	struct loop_timer *serve_timer; /* for those that this turn had no room for */
 	struct transport_handler handler;
 	struct transport_listener *listeners;
 	char owner[256];
@@ -274,6 +279,7 @@ void incoming_gone(struct incoming *in);
 void incoming_writable(struct incoming *in);
 void incomings_session_gone(struct peer *p);
 void incomings_free(struct transport *t);
+void incomings_serve(struct transport *t); /* some of those that wait */
 size_t incomings_count(const struct transport *t);
 
 /* ---- pairing.c ---- */
