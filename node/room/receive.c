@@ -504,6 +504,17 @@ static void enter(struct receiving *x, enum state next, enum err err)
 
 /* ---- the first look, and the queue ---- */
 
+/* Where our user was put out, only the room's own servers are heard. */
+static bool is_heard(const struct receiving *x)
+{
+	struct rooms *r = x->rooms;
+
+	return rooms_is_in_room(r, x->inbox->room_id) ||
+		(rooms_listens_to_room(r, x->inbox->room_id) &&
+			store_membership_server_joined(
+				r->store, x->inbox->room_id, x->pdu->origin));
+}
+
 static enum err read_pdu(struct receiving *x)
 {
 	struct room_receive *pdu = x->pdu;
@@ -512,7 +523,7 @@ static enum err read_pdu(struct receiving *x)
 	int64_t nid;
 	enum err err = room_get(x->rooms, x->inbox->room_id, &room);
 
-	if (err == ERR_NOT_FOUND || !rooms_is_in_room(x->rooms, x->inbox->room_id))
+	if (err == ERR_NOT_FOUND || !is_heard(x))
 		return err_set(&pdu->why, ERR_NOT_FOUND, "nobody here is in this room");
 	if (err)
 		return err;

@@ -73,6 +73,36 @@ bool rooms_is_in_room(struct rooms *r, struct str room_id)
 	return store_membership_server_joined(r->store, room_id, r->server_name);
 }
 
+struct listening {
+	struct rooms *r;
+	struct arena *a;
+	bool yes;
+};
+
+static bool was_put_out(void *arg, const struct store_member *m)
+{
+	struct listening *l = arg;
+	struct store_event e;
+
+	l->yes = !store_event_get_nid(l->r->store, l->a, m->event, &e) &&
+		!str_eq(e.sender, m->user_id) && str_eq(e.type, STR("m.room.member"));
+	return !l->yes;
+}
+
+bool rooms_listens_to_room(struct rooms *r, struct str room_id)
+{
+	struct listening l = { .r = r };
+
+	if (rooms_is_in_room(r, room_id))
+		return true;
+	l.a = arena_new();
+	if (store_membership_local_members(
+		    r->store, l.a, room_id, MEMBERSHIP_LEAVE | MEMBERSHIP_BAN, was_put_out, &l))
+		l.yes = false;
+	arena_free(l.a);
+	return l.yes;
+}
+
 bool rooms_user_is_joined(struct rooms *r, struct str room_id, struct str user_id)
 {
 	return store_membership_of(r->store, room_id, user_id) == MEMBERSHIP_JOIN;

@@ -15,7 +15,9 @@ enum err serve_room(struct rooms *r, struct str origin, struct str room_id, bool
 {
 	enum err err = room_get(r, room_id, out);
 
-	if (err == ERR_NOT_FOUND || (!err && !rooms_is_in_room(r, room_id)))
+	/* Members are told of what was there while we were in the room, too: who else can, if
+	 * we sent something and left? */
+	if (err == ERR_NOT_FOUND || (!err && !member && !rooms_is_in_room(r, room_id)))
 		return err_set(why, ERR_NOT_FOUND, "this server is not in that room");
 	if (err)
 		return err;

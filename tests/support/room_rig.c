@@ -16,9 +16,9 @@
 
 static int64_t wall_ms(void *arg)
 {
-	struct room_rig *rig = arg;
+	struct rig_server *s = arg;
 
-	return rig->now_ms += 10;
+	return (s->rig->now_ms += 10) + s->skew_ms;
 }
 
 static void write_log(void *arg, enum log_level level, const char *line)
@@ -38,6 +38,18 @@ static struct rig_server *server_named(struct room_rig *rig, struct str name)
 
 static void fill_ops(struct rig_server *s);
 
+static void make_key(struct rig_server *s, char letter)
+{
+	unsigned char seed[32] = { (unsigned char)letter };
+
+	if (!s->rig->seed) {
+		crypto_sign_keypair(s->public_key, s->secret);
+		return;
+	}
+	memcpy(seed + 1, &s->rig->seed, sizeof(s->rig->seed));
+	crypto_sign_seed_keypair(s->public_key, s->secret, seed);
+}
+
 static void server_up(struct room_rig *rig, struct rig_server *s, char letter)
 {
 	struct store_options o = { .loop = rig->loop, .uv = loop_uv_handle(rig->uv) };
@@ -49,10 +61,10 @@ static void server_up(struct room_rig *rig, struct rig_server *s, char letter)
 	(void)snprintf(s->dir, sizeof(s->dir), "/tmp/kith-rig-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	(void)snprintf(s->path, sizeof(s->path), "%s/kith.db", s->dir);
-	crypto_sign_keypair(s->public_key, s->secret);
+	make_key(s, letter);
 	s->key = (struct sign_key){ str_of(s->name), STR("ed25519:0"), s->secret };
 	s->clock = (struct clock){ .wall_ms = wall_ms, .mono_ms = clock_system.mono_ms };
-	s->clock.arg = rig;
+	s->clock.arg = s;
 	o.path = s->path;
 	o.server_name = str_of(s->name);
 	if (store_open(&o, &s->st, &why))
@@ -88,7 +100,12 @@ static void server_down(struct rig_server *s)
 
 void room_rig_up(struct room_rig *rig, size_t n)
 {
-	*rig = (struct room_rig){ .n = n, .now_ms = 1700000000000 };
+	room_rig_up_seeded(rig, n, 0);
+}
+
+void room_rig_up_seeded(struct room_rig *rig, size_t n, uint64_t seed)
+{
+	*rig = (struct room_rig){ .n = n, .now_ms = 1700000000000, .seed = seed };
 	assert_true(n <= RIG_SERVERS);
 	assert_int_equal(loop_uv_new(NULL, &rig->uv), ERR_OK);
 	rig->loop = loop_uv_loop(rig->uv);
@@ -153,7 +170,7 @@ static struct rig_server *reach(struct rig_server *s, struct room_call *call)
 	struct rig_server *by = server_named(s->rig, call->server);
 	struct buf none = { 0 };
 
-	if (by && !by->cut && !s->cut) {
+	if (by && !by->cut && !s->cut && (!s->rig->linked || s->rig->linked(s, by))) {
 		by->asked++;
 		return by;
 	}
@@ -487,6 +504,19 @@ struct spreading {
 	int64_t last;
 };
 
+void rig_deliver(struct rig_server *from, struct rig_server *to, struct str json)
+{
+	struct pdu *p = NEW(struct pdu);
+
+	p->to = to;
+	p->in = (struct room_receive){ .origin = str_of(from->name),
+		.pdu = rig_json(from->rig, json),
+		.done = received,
+		.owner = p };
+	from->rig->pending++;
+	rooms_receive_pdu(to->rooms, &p->in);
+}
+
 static bool spread(void *arg, const struct store_event *e)
 {
 	struct spreading *x = arg;
@@ -495,7 +525,6 @@ static bool spread(void *arg, const struct store_event *e)
 	x->last = e->nid;
 	for (size_t i = 0; i < rig->n; i++) {
 		struct rig_server *to = &rig->servers[i];
-		struct pdu *p;
 
 		if (to == x->s || to->cut)
 			continue;
@@ -505,14 +534,10 @@ static bool spread(void *arg, const struct store_event *e)
 				str_eq(id_server_of(e->state_key), str_of(to->name)) &&
 				rooms_is_in_room(to->rooms, e->room_id)))
 			continue;
-		p = NEW(struct pdu);
-		p->to = to;
-		p->in = (struct room_receive){ .origin = str_of(x->s->name),
-			.pdu = rig_json(rig, e->json),
-			.done = received,
-			.owner = p };
-		rig->pending++;
-		rooms_receive_pdu(to->rooms, &p->in);
+		if (rig->carry)
+			rig->carry(x->s, to, e);
+		else
+			rig_deliver(x->s, to, e->json);
 	}
 	return true;
 }

@@ -13,7 +13,7 @@
 #include "node/room/room.h"
 #include "node/room/send.h"
 
-#define RIG_SERVERS 3
+#define RIG_SERVERS 5
 
 struct room_rig;
 
@@ -35,6 +35,7 @@ struct rig_server {
 	bool holds;       /* its events are not sent to the others */
 	int64_t sent_pos; /* its events up to here were sent */
 	unsigned asked;   /* requests that it answered */
+	int64_t skew_ms;  /* of its clock */
 	/* Changes an answer of this server before it is handed over; NULL: none. */
 	void (*twist)(struct rig_server *s, const char *what, struct buf *body);
 };
@@ -49,14 +50,25 @@ struct room_rig {
 	int64_t now_ms;
 	unsigned pending; /* calls on their way */
 	bool patient;     /* who can't be reached may be told later */
+	uint64_t seed;    /* of the servers' keys; 0: chance */
+
+	/* The network, where a test plays it itself; NULL: everybody reaches everybody. */
+	bool (*linked)(struct rig_server *x, struct rig_server *y);
+	/* Instead of sending: the test calls rig_deliver() as often as it likes. */
+	void (*carry)(
+		struct rig_server *from, struct rig_server *to, const struct store_event *e);
 };
 
-/* n servers, nobody cut off. */
+/* n servers, nobody cut off. seed: the same one, the same keys. */
 void room_rig_up(struct room_rig *rig, size_t n);
+void room_rig_up_seeded(struct room_rig *rig, size_t n, uint64_t seed);
 void room_rig_down(struct room_rig *rig);
 
 /* Runs the loop until every call and every PDU has arrived and is stored. */
 void room_rig_settle(struct room_rig *rig);
+
+/* A PDU arrives, sooner or later. */
+void rig_deliver(struct rig_server *from, struct rig_server *to, struct str json);
 
 /* Creates a room as @alice of the server, version "12" or "11"; its id, in the arena. preset
  * NULL: private_chat. */
