@@ -118,9 +118,11 @@ static enum err post_device_signing(struct request *r)
 {
 	struct user_caller who = request_user(r);
 	bool needs_auth;
-	enum err err =
-		cross_signing_needs_auth(r->api->users, &who, r->body, &needs_auth, &r->why);
+	enum err err = interactive_check(r);
 
+	if (!err)
+		err = cross_signing_needs_auth(
+			r->api->users, &who, r->body, &needs_auth, &r->why);
 	if (err)
 		return err;
 	if (needs_auth)

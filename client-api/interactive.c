@@ -33,6 +33,19 @@ static void checked(
 	reply_err(r, err);
 }
 
+enum err interactive_check(struct request *r)
+{
+	const struct json *auth = NULL;
+	struct str s;
+	enum err err = json_opt_obj(r->body, "auth", &auth, &r->why);
+
+	if (!err && auth)
+		err = json_opt_str(auth, "session", &s, &r->why);
+	if (!err && auth)
+		err = json_opt_str(auth, "type", &s, &r->why);
+	return err;
+}
+
 static enum err check(struct request *r, struct uia_request *q, interactive_fn *then)
 {
 	struct interactive *i = ARENA_NEW(r->arena, struct interactive);

@@ -27,6 +27,9 @@ static inline struct user_caller request_user(const struct request *r)
  * registration_token: the one that was given, or empty. */
 typedef enum err interactive_fn(struct request *r, struct str registration_token);
 
+/* Whether auth, where there is one, has the right types: for what may not need it. */
+enum err interactive_check(struct request *r) MUST_CHECK;
+
 /* The caller's password, bound to the method, path and body. For handlers to return. */
 enum err interactive_password(struct request *r, interactive_fn *then) MUST_CHECK;
 

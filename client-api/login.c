@@ -87,9 +87,13 @@ static enum err login_by_password(struct request *r)
 
 static enum err post_login(struct request *r)
 {
-	struct str type;
+	static const char *const texts[] = { "address", "medium", "password", "token", "user" };
+	struct str type, unused;
 	enum err err = json_str(r->body, "type", &type, &r->why);
 
+	/* Also those that this type of login has no use for. */
+	for (size_t i = 0; i < ARRAY_LEN(texts) && !err; i++)
+		err = json_opt_str(r->body, texts[i], &unused, &r->why);
 	if (err)
 		return err;
 	if (str_eq(type, STR("m.login.password")))

@@ -138,6 +138,24 @@ static enum err get_public_rooms(struct request *r)
 	return list_rooms(r, &q);
 }
 
+/* There are no networks but this one. */
+static enum err check_other_networks(struct request *r, const struct json *filter)
+{
+	const struct json *room_types = NULL;
+	struct str instance;
+	bool all;
+	enum err err = json_opt_bool(r->body, "include_all_networks", &all, &r->why);
+
+	if (!err)
+		err = json_opt_str(r->body, "third_party_instance_id", &instance, &r->why);
+	if (!err && filter)
+		err = json_opt_arr(filter, "room_types", &room_types, &r->why);
+	for (const struct json *t = json_first(room_types); t && !err; t = json_next(t))
+		if (!json_is(t, JSON_STRING) && !json_is(t, JSON_NULL))
+			err = err_set(&r->why, ERR_MALFORMED, "a room type is no string");
+	return err;
+}
+
 static enum err query_public_rooms(struct request *r)
 {
 	struct directory_query q = { 0 };
@@ -150,6 +168,8 @@ static enum err query_public_rooms(struct request *r)
 		err = json_opt_obj(r->body, "filter", &filter, &r->why);
 	if (!err && filter)
 		err = json_opt_str(filter, "generic_search_term", &q.search, &r->why);
+	if (!err)
+		err = check_other_networks(r, filter);
 	return err ? err : list_rooms(r, &q);
 }
 

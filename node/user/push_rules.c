@@ -360,6 +360,27 @@ static enum err check_name(struct push_rule_name name, struct err_ctx *why)
 	return ERR_OK;
 }
 
+/* Of any kind, known to us or not. */
+static enum err check_condition(const struct json *c, struct err_ctx *why)
+{
+	static const char *const texts[] = { "key", "pattern", "is" };
+	const struct json *value = json_get(c, "value");
+	struct str s;
+	int64_t n;
+	bool b;
+	enum err err;
+
+	if (!json_is(c, JSON_OBJECT))
+		return err_set(why, ERR_MALFORMED, "a condition is no object");
+	err = json_str(c, "kind", &s, why);
+	for (size_t i = 0; i < ARRAY_LEN(texts) && !err; i++)
+		err = json_opt_str(c, texts[i], &s, why);
+	if (!err && value && !json_is(value, JSON_NULL) && !json_as_str(value, &s) &&
+		!json_as_int(value, &n) && !json_as_bool(value, &b))
+		err = err_set(why, ERR_MALFORMED, "a condition's value is compound");
+	return err;
+}
+
 /* The rule as clients see it, from the body of a PUT. A replaced rule stays enabled as it was.
  */
 static enum err write_rule(
@@ -376,18 +397,14 @@ static enum err write_rule(
 	enum err err = json_arr(body, "actions", &actions, why);
 
 	if (!err && !push_actions_ok(actions))
-		err = err_set(why, ERR_INVALID, "actions holds what is no action");
-	if (!err && is_content)
-		err = json_str(body, "pattern", &pattern, why);
-	if (!err && by_conditions)
+		err = err_set(why, ERR_MALFORMED, "actions holds what is no action");
+	if (!err)
+		err = is_content ? json_str(body, "pattern", &pattern, why)
+				 : json_opt_str(body, "pattern", &pattern, why);
+	if (!err)
 		err = json_opt_arr(body, "conditions", &conditions, why);
-	for (const struct json *c = json_first(conditions); c && !err; c = json_next(c)) {
-		struct str kind;
-
-		if (!json_is(c, JSON_OBJECT) || !json_as_str(json_get(c, "kind"), &kind))
-			err = err_set(
-				why, ERR_MALFORMED, "a condition is an object with a kind");
-	}
+	for (const struct json *c = json_first(conditions); c && !err; c = json_next(c))
+		err = check_condition(c, why);
 	if (err)
 		return err;
 	(void)json_as_bool(json_get(old, "enabled"), &enabled);
@@ -483,7 +500,7 @@ enum err push_rules_set_actions(struct push_rules *p, struct str user_id,
 	if (err)
 		return err;
 	if (!push_actions_ok(actions))
-		return err_set(why, ERR_INVALID, "actions holds what is no action");
+		return err_set(why, ERR_MALFORMED, "actions holds what is no action");
 	if (!e.is_default && !find_own(e.doc, name))
 		return no_such_rule(name, why);
 	return apply(&e, why);

@@ -155,6 +155,10 @@ class SigningIn(Case):
         c.token = None
         c.refused(401, "M_MISSING_TOKEN", "POST", "/v3/logout")
 
+    def test_a_token_in_the_query_counts_only_if_configured(self):
+        u = self.user()
+        Client(self.node).refused(401, "M_MISSING_TOKEN", "GET", "/v3/account/whoami", query={"access_token": u.token})
+
 
 class SigningOut(Case):
     def test_of_one_device(self):

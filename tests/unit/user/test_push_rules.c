@@ -176,7 +176,7 @@ static void bad_rules_are_refused(void **state)
 		{ "override", "", "{" ACTIONS "}", ERR_INVALID },
 		{ "override", "a", "{}", ERR_MALFORMED },
 		{ "override", "a", "{\"actions\":\"notify\"}", ERR_MALFORMED },
-		{ "override", "a", "{\"actions\":[5]}", ERR_INVALID },
+		{ "override", "a", "{\"actions\":[5]}", ERR_MALFORMED },
 		{ "override", "a", "{" ACTIONS ",\"conditions\":{}}", ERR_MALFORMED },
 		{ "override", "a", "{" ACTIONS ",\"conditions\":[{}]}", ERR_MALFORMED },
 		{ "content", "a", "{" ACTIONS "}", ERR_MALFORMED },
