@@ -198,12 +198,18 @@ static enum err write_identity(
 enum err identity_file_create(const char *dir, const struct identity *id, struct err_ctx *why)
 {
 	CLEANUP(closep) int d = open_dir(dir);
+	CLEANUP(closep) int above = -1;
 
 	if (d < 0)
 		return io_error(why, "opening", dir, "");
 	if (identity_file_exists(dir))
 		return err_set(why, ERR_EXISTS, "there is an identity in %s already", dir);
-	return write_identity(d, dir, id, why);
+	TRY(write_identity(d, dir, id, why));
+	/* The directory itself may be new; one above that we can't read is older than us. */
+	above = openat(d, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above >= 0 && fsync(above) != 0)
+		return io_error(why, "syncing", dir, "..");
+	return ERR_OK;
 }
 
 enum err identity_file_update(const char *dir, const struct identity *id, struct err_ctx *why)

@@ -36,6 +36,7 @@ struct get_op {
 	char *tmp, *path; /* owned */
 	unsigned char name[HASH_BYTES];
 	bool held;
+	bool known; /* the thumbnail's folder is on disk */
 	int64_t out_size;
 	enum err err;
 };
@@ -107,8 +108,13 @@ static void open_file(struct get_op *op, enum media_folder folder, struct str ha
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		log_error(op->m->o.log, "a file is missing path=%s errno=%d", path, errno);
-		finish(op, fail(op, ERR_NOT_FOUND, "the file is not here any more"));
+		int error = errno;
+
+		log_error(op->m->o.log, "a file is missing path=%s errno=%d", path, error);
+		finish(op,
+			error == ENOENT
+				? fail(op, ERR_NOT_FOUND, "the file is not here any more")
+				: ERR_IO);
 		return;
 	}
 	op->g->info = *info;
@@ -144,8 +150,10 @@ static void on_placed(struct loop_work *w)
 {
 	struct get_op *op = CONTAINER_OF(w, struct get_op, work);
 
-	if (!op->err)
+	if (!op->err) {
+		media_folder_placed(op->m, MEDIA_THUMBS, op->name);
 		op->err = write_thumbnail_row(op);
+	}
 	if (op->err) {
 		finish(op, op->err);
 		return;
@@ -161,7 +169,7 @@ static void work_place(struct loop_work *w)
 {
 	struct get_op *op = CONTAINER_OF(w, struct get_op, work);
 
-	op->err = media_file_place(op->tmp, op->path);
+	op->err = media_file_place(op->tmp, op->path, op->known);
 }
 
 static void on_hashed(struct loop_work *w)
@@ -174,6 +182,7 @@ static void on_hashed(struct loop_work *w)
 	}
 	media_hold(op->m, op->name);
 	op->held = true;
+	op->known = media_folder_known(op->m, MEDIA_THUMBS, op->name);
 	op->path = media_path(
 		op->m, MEDIA_THUMBS, (struct str){ (const char *)op->name, HASH_BYTES });
 	op->work = (struct loop_work){ .work = work_place, .done = on_placed };
@@ -246,7 +255,7 @@ static void shrink(struct get_op *op)
 	op->in_fd = open(path, O_RDONLY | O_CLOEXEC);
 	op->out_fd = open(op->tmp, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	if (op->in_fd < 0 || op->out_fd < 0) {
-		finish(op, ERR_IO);
+		finish(op, media_io_err());
 		return;
 	}
 	op->job = (struct thumbnail_job){ .thumbnailer = op->m->o.thumbnailer,

@@ -15,6 +15,8 @@
 
 #define CACHE_BYTES (INT64_C(1024) * 1024 * 1024)
 
+#define FOLDERS_ABOVE 4 /* files/ab, files, media, and the data directory */
+
 static const char *const folders[] = { [MEDIA_FILES] = "files", [MEDIA_THUMBS] = "thumbs" };
 
 char *media_path(const struct media *m, enum media_folder f, struct str hash)
@@ -36,40 +38,66 @@ char *media_tmp_path(struct media *m)
 	return buf_detach_z(&path);
 }
 
+enum err media_io_err(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
+}
+
 enum err media_file_sync(int fd)
 {
-	return fsync(fd) == 0 ? ERR_OK : ERR_IO;
+	return fsync(fd) == 0 ? ERR_OK : media_io_err();
 }
 
 static enum err sync_folder(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return ERR_IO;
-	rc = fsync(fd);
-	close(fd);
-	return rc == 0 ? ERR_OK : ERR_IO;
-}
-
-enum err media_file_place(const char *tmp, const char *path)
-{
-	CLEANUP(freep) char *folder = xstrdup(str_of(path));
-	bool made;
 	enum err err;
 
+	if (fd < 0)
+		return media_io_err();
+	err = media_file_sync(fd);
+	close(fd);
+	return err;
+}
+
+enum err media_file_place(const char *tmp, const char *path, bool known)
+{
+	CLEANUP(freep) char *folder = xstrdup(str_of(path));
+	enum err err = ERR_OK;
+
 	*strrchr(folder, '/') = 0;
-	made = mkdir(folder, 0700) == 0;
-	if (!made && errno != EEXIST)
-		return errno == ENOSPC ? ERR_FULL : ERR_IO;
-	if (rename(tmp, path) != 0)
-		return errno == ENOSPC ? ERR_FULL : ERR_IO;
-	err = sync_folder(folder);
-	if (err || !made)
-		return err;
-	*strrchr(folder, '/') = 0;
-	return sync_folder(folder);
+	if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || rename(tmp, path) != 0)
+		return media_io_err();
+	/* Whoever made them: an earlier run may have been killed before it synced them. */
+	for (int up = 0; !err && up < (known ? 1 : FOLDERS_ABOVE); up++) {
+		char *slash;
+
+		err = sync_folder(folder);
+		slash = strrchr(folder, '/');
+		if (!slash || slash == folder)
+			break;
+		*slash = 0;
+	}
+	return err;
+}
+
+static unsigned folder_of(const unsigned char *hash)
+{
+	return (unsigned)hash[0] << 2 | hash[1] >> 6;
+}
+
+bool media_folder_known(const struct media *m, enum media_folder f, const unsigned char *hash)
+{
+	unsigned n = folder_of(hash);
+
+	return m->folders[f][n / 8] >> n % 8 & 1;
+}
+
+void media_folder_placed(struct media *m, enum media_folder f, const unsigned char *hash)
+{
+	unsigned n = folder_of(hash);
+
+	m->folders[f][n / 8] |= (unsigned char)(1u << n % 8);
 }
 
 /* --- what must not be deleted

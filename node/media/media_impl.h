@@ -22,13 +22,15 @@
 #define USED_EVERY_MS (60L * 60 * 1000)
 #define PENDING_MS    (24L * 60 * 60 * 1000)
 
-enum media_folder { MEDIA_FILES, MEDIA_THUMBS };
+enum media_folder { MEDIA_FILES, MEDIA_THUMBS, N_MEDIA_FOLDERS };
 
 struct media {
 	struct media_options o;
 	char *dir; /* owned */
 	uint64_t next_tmp;
-	int64_t cached;     /* bytes; -1: not yet counted */
+	int64_t cached; /* bytes; -1: not yet counted */
+	/* By the first ten bits of a hash, its folder's name: known to be on disk. */
+	unsigned char folders[N_MEDIA_FOLDERS][1024 / 8];
 	struct map sealing; /* hashes whose file is there or about to be, without a row yet */
 	struct map fetches; /* struct fetch by "server/media_id" */
 	struct get_op *waiting; /* for a reserved id to be filled */
@@ -43,8 +45,14 @@ void media_id_make(struct media *m, char id[MEDIA_ID_BYTES]);
 
 /* On the pool: syncs fd. */
 enum err media_file_sync(int fd) MUST_CHECK;
-/* On the pool: gives the file at tmp its name and syncs the folder. */
-enum err media_file_place(const char *tmp, const char *path) MUST_CHECK;
+/* On the pool: gives the file at tmp its name and syncs its folder; unless that one is known to
+ * be on disk, the folders above it, too, down from the data directory. */
+enum err media_file_place(const char *tmp, const char *path, bool known) MUST_CHECK;
+/* On the loop: whether a file of this hash was placed since the start, and that one was. */
+bool media_folder_known(const struct media *m, enum media_folder f, const unsigned char *hash);
+void media_folder_placed(struct media *m, enum media_folder f, const unsigned char *hash);
+/* Of errno. */
+enum err media_io_err(void);
 
 /* While a hash is held its file is not deleted, though no row names it yet. */
 struct media_hold {

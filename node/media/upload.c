@@ -41,6 +41,7 @@ struct media_upload {
 	unsigned char name[HASH_BYTES];
 	struct loop_work work;
 	enum err err; /* of the pool's work; the first one stays */
+	bool known;   /* its folder is on disk */
 	bool running;
 	bool finishing;
 	bool aborted;
@@ -66,11 +67,6 @@ static void upload_free(struct media_upload *u)
 	free(u);
 }
 
-static enum err io_err(void)
-{
-	return errno == ENOSPC || errno == EDQUOT ? ERR_FULL : ERR_IO;
-}
-
 /* --- on the pool
  * --------------------------------------------------------------------------------- */
 
@@ -82,7 +78,7 @@ static enum err write_all(int fd, struct str s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return io_err();
+			return media_io_err();
 		s = str_skip(s, (size_t)n);
 	}
 	return ERR_OK;
@@ -97,7 +93,7 @@ static void work_write(struct loop_work *w)
 	if (u->fd < 0)
 		u->fd = open(u->tmp, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	if (u->fd < 0) {
-		u->err = io_err();
+		u->err = media_io_err();
 		return;
 	}
 	hash_update(u->hash, u->writing.p, u->writing.n);
@@ -118,7 +114,7 @@ static void work_place(struct loop_work *w)
 {
 	struct media_upload *u = CONTAINER_OF(w, struct media_upload, work);
 
-	u->err = media_file_place(u->tmp, u->path);
+	u->err = media_file_place(u->tmp, u->path, u->known);
 }
 
 /* --- on the loop
@@ -193,6 +189,8 @@ static void on_placed(struct loop_work *w)
 	struct str media_id;
 
 	u->running = false;
+	if (!u->err)
+		media_folder_placed(m, MEDIA_FILES, u->name);
 	if (!u->err && !u->aborted)
 		u->err = write_row(u, id);
 	media_release(m, u->name);
@@ -217,6 +215,7 @@ static void on_synced(struct loop_work *w)
 	}
 	media_hold(u->m, u->name);
 	u->path = media_path(u->m, MEDIA_FILES, name_of(u));
+	u->known = media_folder_known(u->m, MEDIA_FILES, u->name);
 	start(u, work_place, on_placed);
 }
 

@@ -66,15 +66,19 @@ def quoted(s):
 
 
 class Notes:
-    """What all clients of a run were told, shared between their threads."""
+    """What all clients of a run were told, shared between their threads. now() is the time that
+    each answer is noted with."""
 
-    def __init__(self):
+    def __init__(self, now=lambda: 0):
+        self.now = now
+        self.at = {}   # id of what was noted -> when
         self.lock = threading.Lock()
         self.n = 0
         self.users = []
         self.answers = 0
         self.wrong = []   # answers that no kill explains
         self.claimed = set()   # one-time keys that were handed out, over all lives
+        self.taken = None      # of them, how many may be gone: None: all that are claimed
         self.kinds = [Rooms(self), Messages(self), Topics(self), AccountData(self),
                       ToDevice(self), OneTimeKeys(self), Media(self), Devices(self)]
 
@@ -85,6 +89,7 @@ class Notes:
 
     def told(self, where, what):
         with self.lock:
+            self.at[id(what)] = self.now()
             where.append(what)
             self.answers += 1
 
@@ -92,15 +97,32 @@ class Notes:
         with self.lock:
             return rng.choice(self.users) if self.users else None
 
+    def upto(self, time, rng, most):
+        """What had been told by then, and of each kind only the last few and as many others."""
+        early = Notes()
+        early.users = [u for u in self.users if self.at[id(u)] <= time]
+        early.claimed = {k for k in self.claimed if self.at[k] <= time}
+        early.taken = self.claimed
+        for kind, of in zip(early.kinds, self.kinds):
+            kind.done = of.some([x for x in of.done if self.at[id(x)] <= time], rng, most)
+            kind.unsure = of.open
+        return early
+
+    def n_told(self):
+        return len(self.users) + sum(len(k.done) for k in self.kinds)
+
     def look(self):
         lost = list(self.wrong)
-        for u in list(self.users):
-            me = u.again()
-            if me.call("GET", f"{V3}/account/whoami")["user_id"] != u.user_id:
-                lost.append(f"the token of {u.user_id}")
-        for kind in self.kinds:
-            lost += kind.look()
+        for check in [self.look_at_users] + [k.look for k in self.kinds]:
+            try:
+                lost += check()
+            except Refused as e:
+                lost.append(str(e))
         return lost
+
+    def look_at_users(self):
+        return [f"the token of {u.user_id}" for u in list(self.users)
+                if u.again().call("GET", f"{V3}/account/whoami")["user_id"] != u.user_id]
 
 
 class Kind:
@@ -110,6 +132,11 @@ class Kind:
         self.notes = notes
         self.done = []
         self.open = []  # asked, not answered
+        self.unsure = []  # the same, of another life: not to be asked again
+
+    def some(self, done, rng, most):
+        old = done[:-most]
+        return rng.sample(old, min(most, len(old))) + done[-most:]
 
     def attempt(self, what):
         with self.notes.lock:
@@ -281,17 +308,22 @@ class OneTimeKeys(Kind):
                 if (of.user_id, key) in self.notes.claimed:
                     self.notes.wrong.append(f"{key} of {of.user_id} was handed out twice")
                 self.notes.claimed.add((of.user_id, key))
+                self.notes.at[(of.user_id, key)] = self.notes.now()
                 self.notes.answers += 1
+
+    def some(self, done, rng, most):
+        return done  # they are counted
 
     def look(self):
         wrong = []
+        claimed = self.notes.claimed if self.notes.taken is None else self.notes.taken
         for u in {u for u, _ in self.done}:
             me = u.again()
             counts = me.call("POST", f"{V3}/keys/upload", {})["one_time_key_counts"]
             there = counts.get("signed_curve25519", 0)
-            taken = sum(1 for user, _ in self.notes.claimed if user == u.user_id)
+            taken = sum(1 for user, _ in claimed if user == u.user_id)
             uploaded = sum(1 for user, _ in self.done if user is u)
-            unsure = sum(1 for _, of in self.open if of is u)
+            unsure = sum(1 for _, of in self.open + self.unsure if of is u)
             if there < uploaded - taken - unsure:
                 wrong.append(f"{u.user_id} has {there} keys: {uploaded} uploaded, {taken} claimed, "
                              f"{unsure} claims without an answer")
