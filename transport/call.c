@@ -34,6 +34,7 @@ struct transport_call {
 
 	/* The answer. */
 	struct buf in_head; /* what the strings of response point into */
+	struct acked acked;
 	bool has_head;
 	uint8_t flags;
 	struct transport_response response;
@@ -357,7 +358,9 @@ static bool take_head(struct transport_call *call, struct str *bytes)
 	call->has_head = true;
 	call->flags = h.flags;
 	call->response = (struct transport_response){ h.status, h.content_type, h.disposition,
-		h.retry_after_ms, h.length, STR("") };
+		h.retry_after_ms, h.length, STR(""), NULL };
+	if (acked_get(h.acked, &call->acked))
+		call->response.acked = &call->acked;
 	*bytes = str_skip(*bytes, used - before);
 	return true;
 }

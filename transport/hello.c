@@ -4,12 +4,14 @@
 
 #include <sodium.h>
 
+#include "transport/acked.h"
 #include "transport/identity.h"
 #include "transport/wire.h"
 
 #define TLV_OBSERVED 1
 #define TLV_OWNER    6
 #define TLV_EPOCH    7
+#define TLV_ACKED    8
 #define MAGIC        4
 
 static const unsigned char magic_open[MAGIC] = { 'K', 'T', 'H', '1' };
@@ -103,6 +105,7 @@ void hello_encode(const struct hello *h, struct buf *out)
 	put_optional(out, TLV_OBSERVED, h->observed);
 	put_optional(out, TLV_OWNER, h->owner);
 	put_optional(out, TLV_EPOCH, h->epoch);
+	put_optional(out, TLV_ACKED, h->acked);
 }
 
 bool hello_owner_ok(struct str user_id, const unsigned char identity[32])
@@ -126,7 +129,9 @@ bool hello_owner_ok(struct str user_id, const unsigned char identity[32])
 
 static bool parse_tlvs(struct wire *w, struct hello *h)
 {
-	const uint64_t known = 1u << TLV_OBSERVED | 1u << TLV_OWNER | 1u << TLV_EPOCH;
+	const uint64_t known =
+		1u << TLV_OBSERVED | 1u << TLV_OWNER | 1u << TLV_EPOCH | 1u << TLV_ACKED;
+	struct acked acked;
 	struct str value;
 	uint8_t type;
 
@@ -135,10 +140,12 @@ static bool parse_tlvs(struct wire *w, struct hello *h)
 			h->observed = value;
 		else if (type == TLV_OWNER)
 			h->owner = value;
-		else
+		else if (type == TLV_EPOCH)
 			h->epoch = value;
+		else
+			h->acked = value;
 	}
-	return wire_done(w) &&
+	return wire_done(w) && (h->acked.n == 0 || acked_get(h->acked, &acked)) &&
 		(h->observed.n == 0 || h->observed.n == 6 || h->observed.n == 18) &&
 		(h->epoch.n == 0 || h->epoch.n == EPOCH_LEN);
 }

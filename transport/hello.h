@@ -7,7 +7,7 @@
  * HELLO TLVs beyond overlay.md's 1 to 5: 6 is the user id of the node's owner (so that a
  * pairing tells both people whom to write to), 7 the session epoch (8 random bytes: a peer that
  * says the same one as before still has the session's state, and the session goes on over the
- * new link).
+ * new link), 8 what of the peer's outbox is committed (transport/acked.h).
  */
 #ifndef KITH_TRANSPORT_HELLO_H
 #define KITH_TRANSPORT_HELLO_H
@@ -70,6 +70,7 @@ struct hello {
 	struct str observed; /* address as we see the peer, 6 or 18 bytes, or empty */
 	struct str owner;    /* user id, or empty */
 	struct str epoch;    /* EPOCH_LEN bytes, or empty */
+	struct str acked;    /* as acked_put() has it, or empty */
 };
 
 /* Appends. */

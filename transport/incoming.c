@@ -384,16 +384,37 @@ void transport_serve(struct transport *t, const struct transport_handler *handle
 
 /* ---- answers ---- */
 
+void incoming_acked(struct transport *t, const struct contact *c, const unsigned char node[32],
+	struct buf *out)
+{
+	struct str name = { (char *)c->name, IDENTITY_NAME_LEN };
+	struct acked acked = { 0 };
+
+	buf_clear(out);
+	if (t->handler.acked)
+		acked.upto = t->handler.acked(t->handler.arg, name, node);
+	if (acked.upto > 0)
+		acked_put(&acked, out);
+}
+
+static struct str committed(struct incoming *in, struct buf *out)
+{
+	incoming_acked(in->t, in->peer->contact, in->node, out);
+	return buf_str(out);
+}
+
 static void put_head(struct incoming *in, const struct transport_response *res, uint8_t flags,
 	uint64_t length)
 {
 	CLEANUP(buf_deinit) struct buf head = { 0 };
+	CLEANUP(buf_deinit) struct buf acked = { 0 };
 	const struct response_head h = {
 		.status = res->status,
 		.flags = flags,
 		.content_type = str_head(res->content_type, REQUEST_FIELD_MAX),
 		.disposition = str_head(res->disposition, REQUEST_FIELD_MAX),
 		.retry_after_ms = res->retry_after_ms,
+		.acked = in->request.sequence && in->peer ? committed(in, &acked) : STR(""),
 		.length = length,
 	};
 

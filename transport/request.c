@@ -1,5 +1,6 @@
 #include "transport/request.h"
 
+#include "transport/acked.h"
 #include "transport/packer.h"
 #include "transport/wire.h"
 
@@ -9,6 +10,7 @@
 #define TLV_TYPE        1
 #define TLV_DISPOSITION 2
 #define TLV_RETRY       3
+#define TLV_ACKED       4
 
 void request_put(const struct request_head *h, struct buf *out)
 {
@@ -33,6 +35,8 @@ void response_put(const struct response_head *h, struct buf *out)
 		wire_put_varint(&tlvs, 8);
 		buf_put_be64(&tlvs, h->retry_after_ms);
 	}
+	if (h->acked.n > 0)
+		wire_put_tlv(&tlvs, TLV_ACKED, h->acked);
 	buf_put_u8(out, KIND_RESPONSE);
 	wire_put_varint(out, h->status);
 	buf_put_u8(out, h->flags);
@@ -97,7 +101,9 @@ enum err request_get(struct str bytes, struct request_head *out, size_t *used)
 static bool response_tlvs(struct str tlvs, struct response_head *h)
 {
 	struct wire w = wire_of(tlvs);
-	const uint64_t known = 1u << TLV_TYPE | 1u << TLV_DISPOSITION | 1u << TLV_RETRY;
+	const uint64_t known =
+		1u << TLV_TYPE | 1u << TLV_DISPOSITION | 1u << TLV_RETRY | 1u << TLV_ACKED;
+	struct acked acked;
 	struct str value;
 	uint8_t type;
 
@@ -108,12 +114,15 @@ static bool response_tlvs(struct str tlvs, struct response_head *h)
 			h->content_type = value;
 		else if (type == TLV_DISPOSITION)
 			h->disposition = value;
+		else if (type == TLV_ACKED)
+			h->acked = value;
 		else
 			h->retry_after_ms = wire_u64(&v);
 		if (type == TLV_RETRY && !wire_done(&v))
 			return false;
 	}
-	return wire_done(&w) && header_safe(h->content_type) && header_safe(h->disposition);
+	return wire_done(&w) && (h->acked.n == 0 || acked_get(h->acked, &acked)) &&
+		header_safe(h->content_type) && header_safe(h->disposition);
 }
 
 enum err response_get(struct str bytes, struct response_head *out, size_t *used)

@@ -4,7 +4,7 @@
  *   request:  1 | method u8 | flags u8 | path varint+bytes, after "/_matrix/" | sequence varint
  *             | body length varint | body
  *   response: 2 | status varint | flags u8 | TLVs varint+bytes (1 content type, 2 disposition,
- *             3 retry after ms u64) | body length varint | body
+ *             3 retry after ms u64, 4 committed: transport/acked.h) | body length varint | body
  *
  * (overlay.md writes the response's TLVs without their length; a parser needs it.) A body is
  * plain, or packed as the flags say (transport/packer.h). Pure.
@@ -35,6 +35,7 @@ struct response_head {
 	struct str content_type;
 	struct str disposition;
 	uint64_t retry_after_ms;
+	struct str acked; /* as acked_put() has it, or empty */
 	uint64_t length;
 };
 

@@ -148,16 +148,36 @@ static void tell_contact(struct transport *t, struct contact *c)
 	}
 }
 
+static void tell_acked(struct transport *t, struct contact *c)
+{
+	struct transport_listener *next;
+	const struct peer *p = contact_session_peer(c);
+	struct acked acked = p->acked;
+
+	for (struct transport_listener *l = t->listeners; l; l = next) {
+		next = l->next;
+		if (l->acked)
+			l->acked(l->arg, (struct str){ c->name, IDENTITY_NAME_LEN }, &acked);
+	}
+}
+
 /* One thing to tell; what listeners do in return may change the list of contacts. */
 static bool tell_one(struct transport *t)
 {
 	for (struct contact *c = t->contacts; c; c = c->next) {
+		struct peer *p = contact_session_peer(c);
+
 		if (c->tell_contact && c->level == TRANSPORT_CONTACT) {
 			c->tell_contact = false;
 			tell_contact(t, c);
 			return true;
 		}
-		if (c->was_up != contact_up(c)) {
+		if (p && p->tell_acked) {
+			p->tell_acked = false;
+			tell_acked(t, c);
+			return true;
+		}
+		if (c->was_up != (p != NULL)) {
 			c->was_up = !c->was_up;
 			tell_peer(t, c);
 			return true;

@@ -21,6 +21,7 @@
 #include "node/base/err.h"
 #include "node/base/log.h"
 #include "node/base/loop.h"
+#include "transport/acked.h"
 #include "transport/identity.h"
 #include "transport/persist.h"
 
@@ -79,6 +80,8 @@ struct transport_response {
 	uint64_t retry_after_ms; /* 0: not said */
 	uint64_t length;         /* of the body, as declared */
 	struct str body;         /* whole, or empty when on_body took it */
+	/* What of our outbox is committed there; NULL: not said. Of an answer alone. */
+	const struct acked *acked;
 };
 
 struct transport_call; /* a request that waits for its answer */
@@ -145,6 +148,9 @@ struct transport_incoming {
 
 struct transport_handler {
 	void (*request)(void *arg, struct transport_incoming *in);
+	/* Up to where that device's sequences (transport_incoming) are committed durably; 0:
+	 * none. It is told in HELLO and in answers to requests with a sequence. May be NULL. */
+	uint64_t (*acked)(void *arg, struct str origin, const unsigned char node[32]);
 	void *arg;
 };
 
@@ -199,6 +205,9 @@ bool transport_peer_get(const struct transport *t, struct str name, struct trans
 struct transport_listener {
 	void (*peer_up)(void *arg, struct str name); /* a session is there: send what waits */
 	void (*peer_down)(void *arg, struct str name);
+	/* What of our outbox is committed there, as it says at the beginning of a link; before
+	 * peer_up, and only with one. */
+	void (*acked)(void *arg, struct str name, const struct acked *acked);
 	/* A contact is new, or its owner's user id became known or changed. */
 	void (*contact)(void *arg, const struct transport_peer *peer);
 	void *arg;

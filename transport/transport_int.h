@@ -84,6 +84,8 @@ struct peer {
 	struct loop_timer *ack_timer;
 	unsigned char epoch[EPOCH_LEN], their_epoch[EPOCH_LEN];
 	bool has_their_epoch;
+	struct acked acked; /* from its HELLO, not told yet if tell_acked */
+	bool tell_acked;
 	bool unproven; /* it says that a newer document lists it: nothing else before we have
 			  that */
 
@@ -109,6 +111,7 @@ struct wlink {
 	uint64_t timer_at;
 	struct peer *peer;       /* a dialled one's; an accepted one's from its admission on */
 	struct pairing *pairing; /* being accepted over it */
+	struct buf acked;        /* of our HELLO */
 	struct puzzle *puzzle;   /* being worked on */
 	bool dialled;
 	bool dead;
@@ -279,6 +282,9 @@ void incoming_gone(struct incoming *in);
 void incoming_writable(struct incoming *in);
 void incomings_session_gone(struct peer *p);
 void incomings_free(struct transport *t);
+/* What is committed of that device's requests, as acked_put() has it; nothing if nothing is. */
+void incoming_acked(struct transport *t, const struct contact *c, const unsigned char node[32],
+	struct buf *out);
 void incomings_serve(struct transport *t); /* some of those that wait */
 size_t incomings_count(const struct transport *t);
 

@@ -69,6 +69,7 @@ static void wlink_free(struct wlink *w)
 	loop_timer_free(w->t->o.loop, w->timer);
 	transport_not_waiting(w->t, w);
 	link_free(w->link);
+	buf_deinit(&w->acked);
 	free(w);
 }
 
@@ -230,8 +231,11 @@ static void on_hello(struct link *l, struct hello *out)
 
 	out->iddoc_seq = identity_document_seq(t->identity);
 	out->owner = str_of(t->owner);
-	if (w->peer)
-		out->epoch = (struct str){ (char *)w->peer->epoch, EPOCH_LEN };
+	if (!w->peer)
+		return;
+	out->epoch = (struct str){ (char *)w->peer->epoch, EPOCH_LEN };
+	incoming_acked(t, w->peer->contact, w->peer->node, &w->acked);
+	out->acked = buf_str(&w->acked);
 }
 
 static bool on_invite_psk(
@@ -407,6 +411,7 @@ static void on_up(struct link *l)
 	stop_other_dials(w);
 	p->unproven = !iddoc_set_allows(&p->contact->docs, &link_peer(l)->cert);
 	note_contact(w);
+	p->tell_acked = acked_get(link_peer(l)->acked, &p->acked);
 	take_session(p, link_peer(l));
 	if (w->pairing)
 		pairing_up(w->pairing, w);

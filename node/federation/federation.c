@@ -26,7 +26,9 @@ void federation_start(struct federation *f)
 	f->running = true;
 	sender_start(f->sender);
 	transport_serve(f->o.transport,
-		&(struct transport_handler){ .request = inbound_request, .arg = f->inbound });
+		&(struct transport_handler){ .request = inbound_request,
+			.acked = inbound_acked,
+			.arg = f->inbound });
 }
 
 void federation_stop(struct federation *f)

@@ -3,14 +3,24 @@
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
+#include "node/base/base32.h"
 #include "node/base/limits.h"
+#include "node/base/map.h"
 #include "node/federation/sender.h"
 #include "node/federation/uri.h"
+#include "store/outbox.h"
 
 #define LOG_MODULE "federation"
 
+/* A device of another server, and up to where its transactions are durable here. */
+struct committed {
+	char *key; /* its node key in base32, a blank, the origin; owned, the map's key */
+	uint64_t upto;
+};
+
 struct inbound {
 	struct federation *f;
+	struct map committed; /* struct committed, owned */
 	struct inbound_request *open;
 	size_t n_open;
 	struct log_limit refused;
@@ -37,6 +47,7 @@ struct inbound *inbound_new(struct federation *f)
 	struct inbound *in = NEW(struct inbound);
 
 	in->f = f;
+	map_init(&in->committed);
 	return in;
 }
 
@@ -71,6 +82,8 @@ void inbound_stop(struct inbound *in)
 void inbound_free(struct inbound *in)
 {
 	struct inbound_request *next;
+	struct committed *c;
+	size_t at = 0;
 
 	if (!in)
 		return;
@@ -88,12 +101,67 @@ void inbound_free(struct inbound *in)
 		r->next = NULL;
 		r->link = &r->next;
 	}
+	while ((c = map_next(&in->committed, &at))) {
+		free(c->key);
+		free(c);
+	}
+	map_deinit(&in->committed);
 	free(in);
 }
 
 size_t inbound_waiting(const struct inbound *in)
 {
 	return in->n_open;
+}
+
+/* ---- what is committed ---- */
+
+/* Read from the store when it is first asked for, which is before anything of that device is
+ * written by this process: so what is there is durable. */
+static struct committed *committed_by(struct inbound *in, struct str origin, struct str node)
+{
+	CLEANUP(arena_freep) struct arena *a = NULL;
+	CLEANUP(buf_deinit) struct buf key = { 0 };
+	struct outbox_received last;
+	struct committed *c;
+
+	base32_put(&key, (const unsigned char *)node.p, node.n);
+	buf_put_u8(&key, ' ');
+	buf_put_str(&key, origin);
+	c = map_get(&in->committed, buf_str(&key));
+	if (c)
+		return c;
+	a = arena_new();
+	c = NEW(struct committed);
+	c->key = xstrdup(buf_str(&key));
+	if (!outbox_received_get(in->f->o.store, a, origin, node, &last) && last.response.n > 0)
+		c->upto = last.sequence;
+	map_put(&in->committed, str_of(c->key), c);
+	return c;
+}
+
+uint64_t inbound_acked(void *arg, struct str origin, const unsigned char node[32])
+{
+	struct inbound *in = arg;
+
+	if (!in->f->running)
+		return 0;
+	return committed_by(in, origin, (struct str){ (const char *)node, 32 })->upto;
+}
+
+void inbound_will_commit(struct inbound_request *r)
+{
+	r->commits = r->sequence > 0 && r->origin_node.n > 0;
+	if (r->commits)
+		(void)committed_by(r->f->inbound, r->origin, r->origin_node);
+}
+
+static void note_committed(struct inbound_request *r)
+{
+	struct committed *c = committed_by(r->f->inbound, r->origin, r->origin_node);
+
+	if (r->sequence > c->upto)
+		c->upto = r->sequence;
 }
 
 /* ---- answering ---- */
@@ -106,14 +174,17 @@ static void durable(struct store_waiter *w, enum err err)
 		respond(r, 503,
 			STR("{\"errcode\":\"M_UNKNOWN\",\"error\":\"It could not be "
 			    "stored\"}"));
-	else
+	else {
+		if (r->commits && r->status == 200 && r->f)
+			note_committed(r);
 		respond(r, r->status, buf_str(&r->reply));
+	}
 	free_request(r);
 }
 
 static void finish(struct inbound_request *r, unsigned status)
 {
-	if (!r->in || !r->f) {
+	if ((!r->in && !r->commits) || !r->f) {
 		free_request(r);
 		return;
 	}

@@ -26,6 +26,7 @@ struct inbound_request {
 	struct str origin;                 /* server name */
 	struct str origin_node;            /* 32 bytes */
 	uint64_t sequence;                 /* of the origin's outbox; 0: none */
+	bool commits;                      /* its 200 says that all of that sequence is done */
 	struct str args[INBOUND_MAX_ARGS]; /* of the path, decoded */
 	struct str query;                  /* raw, without '?' */
 	const struct json *body;           /* of PUT and POST: an object */
@@ -61,6 +62,12 @@ size_t inbound_waiting(const struct inbound *in);
 
 /* transport_handler.request; arg: struct inbound. */
 void inbound_request(void *arg, struct transport_incoming *t);
+
+/* transport_handler.acked; arg: struct inbound. */
+uint64_t inbound_acked(void *arg, struct str origin, const unsigned char node[32]);
+/* Before a transaction of that device is stored: what is committed so far is noted, so that
+ * what isn't durable yet is never told. */
+void inbound_will_commit(struct inbound_request *r);
 
 /* 200 with body, which is taken (left empty). */
 void inbound_reply(struct inbound_request *r, struct buf *body);

@@ -69,6 +69,7 @@ static void answered(
 	} else {
 		answer.body = res->body;
 		answer.retry_after_ms = res->retry_after_ms;
+		answer.acked = res->acked;
 		answer.err = remote_status(res->status, res->body, &answer.why);
 	}
 	call->done(call->arg, &answer);

@@ -13,9 +13,10 @@
 
 struct remote_answer {
 	enum err err;
-	struct str body;         /* of an error too, if there was one */
-	uint64_t retry_after_ms; /* 0: not said */
-	struct err_ctx why;      /* the other server's errcode and text, or what went wrong */
+	struct str body;           /* of an error too, if there was one */
+	uint64_t retry_after_ms;   /* 0: not said */
+	const struct acked *acked; /* what of our outbox is committed there; NULL: not said */
+	struct err_ctx why;        /* the other server's errcode and text, or what went wrong */
 };
 
 struct remote_question {

@@ -225,16 +225,18 @@ static void send(struct destination *d, const struct making *m, const struct buf
 	struct sender *s = d->s;
 	struct str txn_id;
 
-	/* The same items make the same id after a restart too, so that a transaction whose
-	 * answer was lost is recognised. */
+	/* Not the same after a restart: a store that was put back has other things at the same
+	 * positions. */
 	txn_id = d->flight.sequence
-		? arena_printf(m->a, "%llu-%u-%u", (unsigned long long)d->flight.sequence,
-			  m->n_pdus, m->n_edus)
+		? arena_printf(m->a, "%llu-%llx", (unsigned long long)d->flight.sequence,
+			  (unsigned long long)s->run)
 		: arena_printf(m->a, "now%llu-%llu",
 			  (unsigned long long)clock_wall_ms(s->f->o.clock),
 			  (unsigned long long)s->transactions);
 	uri_put_path(&path, "/_matrix/federation/v1/send/%s", &txn_id, 1);
 	d->flying = true;
+	if (d->flight.sequence > d->sent_upto)
+		d->sent_upto = d->flight.sequence;
 	d->flight.dial = !transport_connected(s->f->o.transport, name_of(d));
 	d->flight.pdus = m->n_pdus > 0;
 	d->flight.edus = m->n_edus > 0;
@@ -269,6 +271,7 @@ static void send_next(struct destination *d)
 		wake(d);
 		return;
 	}
+	d->unanswered = (struct flight){ 0 }; /* newer ones have replaced all that was in it */
 	/* Nothing for it up to here: it need not be looked at again. */
 	if (d->flight.pdu_pos > d->pos) {
 		d->pos = d->flight.pdu_pos;
@@ -356,6 +359,7 @@ static void acknowledged(struct destination *d)
 	enum err err;
 
 	d->pos = d->flight.pdu_pos;
+	d->unanswered = (struct flight){ 0 };
 	d->interval_ms = 0;
 	d->retry_at_ms = 0;
 	dirty(d);
@@ -369,6 +373,33 @@ static void acknowledged(struct destination *d)
 		err = write_one(d);
 	err = store_end(st, err);
 	d->dirty = d->dirty && err;
+}
+
+/* Is that flight committed, by what the destination says? Only of what it was sent. */
+static bool has_all(
+	const struct destination *d, const struct flight *flight, const struct acked *acked)
+{
+	return acked && flight->sequence && acked->upto <= d->sent_upto &&
+		acked_has(acked, flight->sequence);
+}
+
+/* All but a plain refusal. */
+static bool may_have_worked(enum err err)
+{
+	return err != ERR_LIMIT && err != ERR_FORBIDDEN && err != ERR_NOT_FOUND &&
+		err != ERR_INVALID;
+}
+
+static void peer_acked(void *arg, struct str name, const struct acked *acked)
+{
+	struct sender *s = arg;
+	struct destination *d = find(s, name);
+
+	if (!d || d->flying || !has_all(d, &d->unanswered, acked))
+		return;
+	d->flight = d->unanswered;
+	acknowledged(d);
+	wake(d);
 }
 
 static void log_refusals(struct destination *d, struct str body)
@@ -395,7 +426,8 @@ static void done(void *arg, const struct remote_answer *answer)
 		d->waiting = true;
 		return;
 	}
-	if (answer->err) {
+	if (answer->err && !has_all(d, &d->flight, answer->acked)) {
+		d->unanswered = may_have_worked(answer->err) ? d->flight : (struct flight){ 0 };
 		if (log_limit(&s->failed, mono(s)))
 			log_info(s->f->o.log, "not delivered to=%s: %s (%u more like it)",
 				d->name, answer->why.text, s->failed.dropped);
@@ -405,7 +437,8 @@ static void done(void *arg, const struct remote_answer *answer)
 		set_retry_timer(s);
 		return;
 	}
-	log_refusals(d, answer->body);
+	if (!answer->err)
+		log_refusals(d, answer->body);
 	acknowledged(d);
 	if (d->flight.more || d->waiting)
 		wake(d);
@@ -515,6 +548,7 @@ struct sender *sender_new(struct federation *f)
 	struct sender *s = NEW(struct sender);
 
 	s->f = f;
+	rng_fill(f->o.rng, &s->run, sizeof(s->run));
 	map_init(&s->destinations);
 	s->last_ready = &s->first_ready;
 	s->deferred.fn = send_ready;
@@ -524,7 +558,7 @@ struct sender *sender_new(struct federation *f)
 	s->start_timer = loop_timer_new(f->o.loop, look_at_all, s);
 	s->feed = (struct store_listener){ .item = on_feed, .arg = s };
 	s->peers = (struct transport_listener){
-		.peer_up = peer_up, .peer_down = peer_down, .arg = s
+		.peer_up = peer_up, .peer_down = peer_down, .acked = peer_acked, .arg = s
 	};
 	s->now = (struct outbox_now){ .put = on_now, .arg = s };
 	return s;

@@ -6,7 +6,13 @@
  * It is made from what the store says is waiting, so nothing is kept in memory but a position
  * for each destination. What fails is left alone for a while (2 s doubling to an hour, 20 %
  * jitter; kept over restarts), until then or until the peer connects or sends us something.
- * Nothing runs while nothing waits.
+ *
+ * A transaction that got no answer may have taken effect. It is sent again as it was, under the
+ * same id and without what came since, so that the other side knows it for a repeat, unless
+ * that side says in the meantime that it has it (transport/acked.h). Its word counts for what
+ * this process sent it, no further: nobody acknowledges what he never got. After a restart of
+ * ours what went unanswered is sent anew; events are then known by their ids, to-device
+ * messages by theirs. Nothing runs while nothing waits.
  */
 #ifndef KITH_FEDERATION_SENDER_H
 #define KITH_FEDERATION_SENDER_H

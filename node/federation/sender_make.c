@@ -69,10 +69,10 @@ static bool take_event(void *arg, const struct store_event *e)
 	return true;
 }
 
-static enum err put_pdus(struct making *m, bool *more)
+/* Our events up to `to`. *cut: there are more than one transaction holds. */
+static enum err put_pdus(struct making *m, int64_t to, bool *cut)
 {
 	struct store *st = m->d->s->f->o.store;
-	int64_t to = store_durable_pos(st);
 	enum err err = ERR_OK;
 
 	m->pos = m->d->pos;
@@ -81,39 +81,25 @@ static enum err put_pdus(struct making *m, bool *more)
 	if (m->pos < to)
 		err = store_event_local_range(st, m->a, m->pos, to, SCAN_EVENTS, take_event, m);
 	jw_end(&m->w);
-	*more = m->seen >= SCAN_EVENTS || m->n_pdus == LIMIT_TXN_PDUS;
-	if (!*more && m->pos < to)
+	*cut = m->seen >= SCAN_EVENTS || m->n_pdus == LIMIT_TXN_PDUS;
+	if (!*cut && m->pos < to)
 		m->pos = to;
 	return err;
 }
 
-static enum err put_edus(struct making *m, int64_t *edu_pos, bool *more)
+/* Those of the list up to `to`, and what is volatile. */
+static void put_edus(struct making *m, const struct outbox_waiting *edus, size_t n, int64_t to)
 {
 	struct destination *d = m->d;
-	const struct outbox_waiting *edus;
-	struct sender *s = d->s;
-	uint64_t now = mono(s);
-	size_t n;
-	enum err err = outbox_edus(s->f->o.store, m->a, name_of(d),
-		clock_wall_ms(s->f->o.clock), LIMIT_TXN_EDUS, &edus, &n);
+	uint64_t now = mono(d->s);
 
-	if (err)
-		return err;
 	jw_key(&m->w, "edus");
 	jw_arr(&m->w);
-	if (d->hold_edus && m->n_pdus) {
-		*more = *more || n > 0;
-		n = 0;
-	}
-	d->hold_edus = false;
-	for (size_t i = 0; i < n; i++) {
-		if (edus[i].pos > store_durable_pos(s->f->o.store))
-			break;
+	for (size_t i = 0; i < n && edus[i].pos <= to; i++) {
 		jw_raw(&m->w, edus[i].json);
 		m->n_edus++;
-		*edu_pos = edus[i].pos;
+		d->flight.edu_pos = edus[i].pos;
 	}
-	*more = *more || m->n_edus == LIMIT_TXN_EDUS;
 	for (struct now_edu *e = d->now; e && m->n_edus < LIMIT_TXN_EDUS; e = e->next) {
 		if (e->until_ms < now)
 			continue;
@@ -122,28 +108,51 @@ static enum err put_edus(struct making *m, int64_t *edu_pos, bool *more)
 	}
 	sender_drop_now(d);
 	jw_end(&m->w);
-	return ERR_OK;
 }
 
+/* Up to where it goes at most: what is on disk, or what the one that it repeats had. */
+static int64_t bound_of(const struct destination *d)
+{
+	int64_t durable = store_durable_pos(d->s->f->o.store);
+
+	return d->unanswered.sequence ? (int64_t)d->unanswered.sequence : durable;
+}
+
+/* A transaction has everything up to one position, its sequence: where the list of EDUs or that
+ * of events is cut, the other ends there too. */
 enum err sender_make(struct making *m, struct buf *body)
 {
 	struct destination *d = m->d;
 	struct sender *s = d->s;
-	enum err err;
+	const struct outbox_waiting *edus;
+	int64_t to = bound_of(d);
+	bool cut_edus, cut_pdus, held;
+	size_t n;
+	enum err err = outbox_edus(s->f->o.store, m->a, name_of(d),
+		clock_wall_ms(s->f->o.clock), LIMIT_TXN_EDUS, &edus, &n);
 
-	d->flight = (struct flight){ 0 };
+	if (err)
+		return err;
+	d->flight = (struct flight){ .more = to < store_durable_pos(s->f->o.store) };
+	held = d->hold_edus;
+	d->hold_edus = false;
+	cut_edus = !held && n == LIMIT_TXN_EDUS && edus[n - 1].pos < to;
+	if (cut_edus)
+		to = edus[n - 1].pos;
 	m->w = jw_to(body);
 	jw_obj(&m->w);
 	jw_kv_str(&m->w, "origin", s->f->o.server_name);
 	jw_kv_int(&m->w, "origin_server_ts", clock_wall_ms(s->f->o.clock));
-	err = put_pdus(m, &d->flight.more);
-	if (!err)
-		err = put_edus(m, &d->flight.edu_pos, &d->flight.more);
-	jw_end(&m->w);
+	err = put_pdus(m, to, &cut_pdus);
 	if (err)
 		return err;
+	if (cut_pdus && m->pos < to)
+		to = m->pos;
+	held = held && m->n_pdus;
+	put_edus(m, edus, held ? 0 : n, to);
+	jw_end(&m->w);
+	d->flight.more = d->flight.more || cut_edus || cut_pdus || (held && n > 0);
 	d->flight.pdu_pos = m->pos;
-	d->flight.sequence =
-		(uint64_t)(m->last_pdu > d->flight.edu_pos ? m->last_pdu : d->flight.edu_pos);
+	d->flight.sequence = held || to <= 0 ? 0 : (uint64_t)to;
 	return m->n_pdus || m->n_edus ? ERR_OK : ERR_NOT_FOUND;
 }

@@ -21,11 +21,11 @@ struct now_edu {
 
 /* The transaction on its way. */
 struct flight {
-	int64_t pdu_pos; /* what the destination has when it is acknowledged */
-	int64_t edu_pos; /* 0: none */
-	uint64_t sequence;
-	bool more; /* there is more behind it */
-	bool dial; /* it was not connected */
+	int64_t pdu_pos;   /* what the destination has when it is acknowledged */
+	int64_t edu_pos;   /* 0: none */
+	uint64_t sequence; /* it has everything up to this position; 0: not the EDUs */
+	bool more;         /* there is more behind it */
+	bool dial;         /* it was not connected */
 	bool pdus;
 	bool edus;
 };
@@ -39,6 +39,9 @@ struct destination {
 	bool hold_edus; /* it took no EDUs: room events go without them once */
 	bool dirty;     /* pos, or the back-off, is not written yet */
 	struct flight flight;
+	struct flight
+		unanswered;   /* the last one, if it may have taken effect; sequence 0: none */
+	uint64_t sent_upto;   /* the largest sequence that it was sent */
 	uint64_t retry_at_ms; /* monotonic; 0: none */
 	int64_t interval_ms;
 	struct now_edu *now;
@@ -62,6 +65,7 @@ struct sender {
 	struct outbox_now now;
 	struct log_limit failed;
 	uint64_t transactions;
+	uint64_t run; /* chance: this process's transactions have their own ids */
 	bool running;
 	bool writing; /* write_timer runs */
 };

@@ -218,6 +218,8 @@ enum err answer_transaction(struct inbound_request *r)
 	t->received = (struct outbox_received){ .sequence = r->sequence, .txn_id = r->args[0] };
 	err = read_lists(r, &pdus, &edus, &n);
 	if (!err)
+		inbound_will_commit(r);
+	if (!err)
 		err = recall(t);
 	if (err == ERR_EXISTS)
 		return ERR_OK;

@@ -262,6 +262,84 @@ static void what_failed_is_tried_again_by_itself(void **state)
 	assert_int_equal(count_events(b, room), before + 1);
 }
 
+/* The peer says at the next link what it has: nothing is sent twice. */
+static void an_acknowledgement_needs_no_answer(void **state)
+{
+	struct mesh *m = *state;
+	struct mesh_node *a = &m->nodes[0];
+	struct mesh_node *b = &m->nodes[1];
+	struct federation_status status;
+	struct counted c = { 0 };
+	struct str room;
+
+	(void)mesh_register(a, "alice");
+	(void)mesh_register(b, "bob");
+	room = meet(a, b, NULL);
+	mesh_settle(m, 1500);
+	net_watch(m->net, count, &c);
+	net_lose_answer(m->net);
+	mesh_until_has(b, say(a, "alice", room));
+	mesh_settle(m, 50);
+	assert_int_equal(c.transactions, 1);
+	net_connect(b->transport, false);
+	net_connect(b->transport, true);
+	mesh_settle(m, 100);
+	federation_status(a->federation, &status);
+	assert_int_equal(status.waiting, 0);
+	assert_int_equal(c.transactions, 1);
+	mesh_until_has(b, say(a, "alice", room));
+	assert_int_equal(c.transactions, 2);
+}
+
+struct paths {
+	unsigned n;
+	char path[4][128];
+	size_t bytes[4];
+};
+
+static void note_path(void *arg, const char *from, const char *to, enum transport_method method,
+	struct str path, struct str body)
+{
+	struct paths *p = arg;
+
+	(void)from, (void)to;
+	if (method != TRANSPORT_PUT || !str_starts(path, STR("/_matrix/federation/v1/send/")) ||
+		p->n == ARRAY_LEN(p->path))
+		return;
+	(void)snprintf(p->path[p->n], sizeof(p->path[0]), "%.*s", STR_FMT(path));
+	p->bytes[p->n++] = body.n;
+}
+
+static bool sent_three(void *arg)
+{
+	return ((struct paths *)arg)->n == 3;
+}
+
+/* What may have taken effect is sent again as it was, and what came since behind it. */
+static void what_is_sent_again_is_the_same(void **state)
+{
+	struct mesh *m = *state;
+	struct mesh_node *a = &m->nodes[0];
+	struct mesh_node *b = &m->nodes[1];
+	struct paths p = { 0 };
+	struct str room;
+
+	(void)mesh_register(a, "alice");
+	(void)mesh_register(b, "bob");
+	room = meet(a, b, NULL);
+	mesh_settle(m, 1500);
+	net_watch(m->net, note_path, &p);
+	net_lose_answer(m->net);
+	mesh_until_has(b, say(a, "alice", room));
+	mesh_settle(m, 50);
+	(void)say(a, "alice", room);
+	(void)say(a, "alice", room);
+	mesh_until(m, sent_three, &p, "three transactions");
+	assert_string_equal(p.path[0], p.path[1]);
+	assert_string_not_equal(p.path[1], p.path[2]);
+	assert_true(p.bytes[2] > p.bytes[1] + 300);
+}
+
 static void what_was_missed_is_fetched(void **state)
 {
 	struct mesh *m = *state;
@@ -479,6 +557,8 @@ int main(void)
 		TWO(a_friend_who_was_off_catches_up),
 		TWO(a_lost_answer_does_no_harm),
 		TWO(what_failed_is_tried_again_by_itself),
+		TWO(an_acknowledgement_needs_no_answer),
+		TWO(what_is_sent_again_is_the_same),
 		THREE(what_was_missed_is_fetched),
 		THREE(three_nodes_agree_after_a_fork),
 		TWO(history_is_fetched_when_read),

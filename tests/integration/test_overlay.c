@@ -116,7 +116,7 @@ static void echo(void *arg, struct transport_incoming *in)
 
 static void serve_echo(struct overlay_node *n)
 {
-	const struct transport_handler h = { echo, n };
+	const struct transport_handler h = { .request = echo, .arg = n };
 
 	transport_serve(n->transport, &h);
 }
@@ -316,7 +316,7 @@ static void ten_megabytes_stream_through(void **state)
 {
 	struct rig *r = *state;
 	struct big big = { 0 };
-	const struct transport_handler h = { big_request, &big };
+	const struct transport_handler h = { .request = big_request, .arg = &big };
 	struct answer a = { 0 };
 	struct transport_request rq;
 
@@ -338,7 +338,7 @@ static void a_slow_reader_slows_the_writer_down(void **state)
 {
 	struct rig *r = *state;
 	struct big big = { 0 };
-	const struct transport_handler h = { big_request, &big };
+	const struct transport_handler h = { .request = big_request, .arg = &big };
 	struct answer a = { .hold = true };
 	struct transport_request rq;
 
@@ -390,7 +390,7 @@ static void a_cancelled_call_ends_at_both_sides(void **state)
 {
 	struct rig *r = *state;
 	struct big big = { 0 };
-	const struct transport_handler h = { big_request, &big };
+	const struct transport_handler h = { .request = big_request, .arg = &big };
 	struct answer a = { .hold = true };
 	struct transport_request rq;
 
@@ -416,7 +416,7 @@ static void deadlines_end_a_call(void **state)
 {
 	struct rig *r = *state;
 	struct transport_incoming *in = NULL;
-	const struct transport_handler h = { never_answer, &in };
+	const struct transport_handler h = { .request = never_answer, .arg = &in };
 	const struct transport_response res = { .status = 200 };
 	struct answer a = { 0 };
 	struct transport_request rq;
@@ -466,7 +466,7 @@ static void a_lost_node_ends_what_was_asked_of_it(void **state)
 {
 	struct rig *r = *state;
 	struct transport_incoming *in = NULL;
-	const struct transport_handler h = { never_answer, &in };
+	const struct transport_handler h = { .request = never_answer, .arg = &in };
 	const struct transport_response res = { .status = 200 };
 	struct answer a = { 0 };
 	struct transport_request rq;
@@ -514,7 +514,7 @@ static void one_peer_has_one_budget(void **state)
 {
 	struct rig *r = *state;
 	struct hoard hoard = { 0 };
-	const struct transport_handler h = { keep_all, &hoard };
+	const struct transport_handler h = { .request = keep_all, .arg = &hoard };
 	const struct transport_response ok = { .status = 200 };
 	static struct answer answers[6];
 	unsigned left = 6, refused = 0;

@@ -164,11 +164,19 @@ static void on_asked_liar(void *arg, struct transport_incoming *in)
 		n->real.request(n->real.arg, in);
 }
 
+static uint64_t acked_by_liar(void *arg, struct str origin, const unsigned char node[32])
+{
+	const struct node *n = arg;
+
+	return n->lies ? UINT64_MAX : n->real.acked(n->real.arg, origin, node);
+}
+
 static void behind_the_liar(struct node *n)
 {
 	n->real = n->transport->handler;
 	transport_serve(n->transport,
-		&(struct transport_handler){ .request = on_asked_liar, .arg = n });
+		&(struct transport_handler){
+			.request = on_asked_liar, .acked = acked_by_liar, .arg = n });
 }
 
 void traffic_node_up(struct node *n)

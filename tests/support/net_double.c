@@ -108,7 +108,13 @@ static void tell(struct transport *t, struct transport *peer)
 {
 	for (struct transport_listener *l = t->listeners; l; l = l->next) {
 		bool up = linked(t->net, t, peer);
+		struct acked acked = { 0 };
 
+		if (up && peer->handler.acked)
+			acked.upto = peer->handler.acked(
+				peer->handler.arg, str_of(t->name), t->node);
+		if (acked.upto && l->acked)
+			l->acked(l->arg, str_of(peer->name), &acked);
 		if (up && l->peer_up)
 			l->peer_up(l->arg, str_of(peer->name));
 		if (!up && l->peer_down)

@@ -61,7 +61,7 @@ static int up(void **state)
 	crypto_sign_keypair(public_key, f->identity);
 	put_kith_name(f->name, public_key);
 	f->them = net_join(f->net, f->name);
-	transport_serve(f->them, &(struct transport_handler){ serve, f });
+	transport_serve(f->them, &(struct transport_handler){ .request = serve, .arg = f });
 	*state = f;
 	return 0;
 }

@@ -32,8 +32,12 @@ static void a_request_is_read_as_it_was_written(void **state)
 static void a_response_is_read_as_it_was_written(void **state)
 {
 	struct buf b = { 0 };
-	struct response_head h = { 429, 0, STR("text/html; charset=utf-8"),
-		STR("inline; filename=\"\xc3\xa4\""), 5000, UINT64_C(1) << 40 };
+	struct response_head h = { .status = 429,
+		.content_type = STR("text/html; charset=utf-8"),
+		.disposition = STR("inline; filename=\"\xc3\xa4\""),
+		.retry_after_ms = 5000,
+		.acked = STR("\x07\x00"),
+		.length = UINT64_C(1) << 40 };
 	struct response_head got;
 	size_t used;
 
@@ -46,6 +50,7 @@ static void a_response_is_read_as_it_was_written(void **state)
 	assert_true(str_eq(got.disposition, h.disposition));
 	assert_int_equal(got.retry_after_ms, 5000);
 	assert_true(got.length == h.length);
+	assert_true(str_eq(got.acked, h.acked));
 	for (size_t n = 0; n < b.n; n++)
 		assert_int_equal(
 			response_get(str_head(buf_str(&b), n), &got, &used), ERR_LIMIT);
@@ -70,6 +75,7 @@ static void malformed_heads_are_refused(void **state)
 		STR_INIT("\x02\xc8\x01\x00\x04\x01\x02\r\n\x00"), /* a header split */
 		STR_INIT("\x02\xc8\x01\x00\x03\x83\x01x\x00"),    /* must be understood */
 		STR_INIT("\x02\xc8\x01\x00\x03\x03\x01x\x00"), /* retry after isn't 8 bytes */
+		STR_INIT("\x02\xc8\x01\x00\x03\x04\x01\x07\x00"), /* acked is cut */
 	};
 	struct request_head rq;
 	struct response_head rs;
