@@ -11,7 +11,8 @@ struct flags {
 	const char *values[32];
 	size_t n;
 	const char *conf;
-	const char *own; /* the first flag that belongs to some commands alone */
+	const char *own[8]; /* flags that belong to some commands alone */
+	size_t n_own;
 };
 
 static int usage(const char *sentence, const char *what)
@@ -67,8 +68,9 @@ void arguments_help(const struct arguments *a, const struct command *commands)
 			printf("  %-8s %.*s\n", c->name, (int)strcspn(c->help, "\n"), c->help);
 		printf("\n`kith COMMAND --help` says more; without a command kith runs.\n");
 	}
-	print_settings(!a->command || a->command == commands);
-	if (a->command != commands)
+	if (!c->name || !c->pure)
+		print_settings(!a->command || a->command == commands);
+	if (a->command != commands && !c->pure)
 		printf("  --json\n        print answers as JSON\n");
 	print_exit_codes();
 }
@@ -108,6 +110,12 @@ static bool own_flag(struct arguments *a, struct flags *f, char **argv, int *i)
 
 	if (strcmp(flag, "--no-qr") == 0) {
 		a->no_qr = true;
+	} else if (strcmp(flag, "--lines") == 0) {
+		a->lines = true;
+	} else if (strcmp(flag, "--verify") == 0) {
+		a->verify = true;
+	} else if (strcmp(flag, "--explain") == 0) {
+		a->explain = true;
 	} else if (strcmp(flag, "--expires") == 0 && next) {
 		a->minutes = next;
 		++*i;
@@ -117,7 +125,8 @@ static bool own_flag(struct arguments *a, struct flags *f, char **argv, int *i)
 	} else {
 		return false;
 	}
-	f->own = flag;
+	if (f->n_own < sizeof(f->own) / sizeof(f->own[0]))
+		f->own[f->n_own++] = flag;
 	return true;
 }
 
@@ -177,11 +186,11 @@ static int check_own(const struct arguments *a, const struct flags *f, const str
 {
 	char padded[40];
 
-	if (f->own) {
-		(void)snprintf(padded, sizeof(padded), " %s ", f->own);
+	for (size_t i = 0; i < f->n_own; i++) {
+		(void)snprintf(padded, sizeof(padded), " %s ", f->own[i]);
 		if (!strstr(c->flags, padded)) {
 			(void)fprintf(stderr,
-				"kith: %s does not belong to %s (kith %s --help)\n", f->own,
+				"kith: %s does not belong to %s (kith %s --help)\n", f->own[i],
 				c->name, c->name);
 			return KITH_USAGE;
 		}
@@ -225,6 +234,7 @@ static int read_settings(struct arguments *a, const struct flags *f)
 
 int arguments_read(struct arguments *a, const struct command *commands, char **argv)
 {
+	const struct command *c;
 	struct flags f = { .n = 0 };
 	int status;
 
@@ -232,6 +242,7 @@ int arguments_read(struct arguments *a, const struct command *commands, char **a
 	status = read_words(a, &f, commands, argv);
 	if (status || a->help)
 		return status;
-	status = check_own(a, &f, a->command ? a->command : commands);
-	return status ? status : read_settings(a, &f);
+	c = a->command ? a->command : commands;
+	status = check_own(a, &f, c);
+	return status || c->pure ? status : read_settings(a, &f);
 }

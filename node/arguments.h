@@ -26,6 +26,9 @@ struct arguments {
 	const char *minutes;  /* --expires */
 	bool json;
 	bool no_qr;
+	bool lines; /* --lines, --verify, --explain: of auth and resolve */
+	bool verify;
+	bool explain;
 	bool help;
 };
 
@@ -38,6 +41,7 @@ struct command {
 	int (*run)(struct arguments *a);
 	size_t min_words;
 	size_t max_words;
+	bool pure; /* it has to do with no node, and so with no setting */
 };
 
 /* Reads argv into *a, whose config the caller made, with the settings of the environment and of

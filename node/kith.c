@@ -6,10 +6,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
 
 #include "node/base/alloc.h"
 #include "node/command.h"
 #include "node/control_client.h"
+#include "node/core/rules.h"
 #include "node/inbox.h"
 #include "node/inprocess.h"
 #include "node/loop_uv.h"
@@ -497,6 +501,30 @@ char *kith_answer_text(const char *name, const char *answer)
 	CLEANUP(buf_deinit) struct buf out = { 0 };
 
 	return words_answer(&out, str_of(name), str_of(answer)) ? NULL : buf_detach_z(&out);
+}
+
+enum kith_status kith_rules(const char *name, const char *text, size_t text_len, int flags,
+	char **answer, struct kith_error *why)
+{
+	CLEANUP(buf_deinit) struct buf out = { 0 };
+	struct str input = { text, text_len };
+	struct err_ctx ctx = { { 0 } };
+	unsigned how = (flags & KITH_RULES_VERIFY ? RULES_VERIFY : 0) |
+		(flags & KITH_RULES_EXPLAIN ? RULES_EXPLAIN : 0);
+	enum err err;
+
+	if (sodium_init() < 0)
+		return fail(why, KITH_ERROR, "libsodium can't start");
+	if (strcmp(name, "auth") == 0)
+		err = rules_auth(input, how, &out, &ctx);
+	else if (strcmp(name, "resolve") == 0)
+		err = rules_resolve(input, how, &out, &ctx);
+	else
+		err = err_set(&ctx, ERR_INVALID, "there are no rules named %s", name);
+	if (err)
+		return failed(why, err, &ctx);
+	*answer = xstrdup(buf_str(&out));
+	return KITH_OK;
 }
 
 char *kith_qr_text(const char *text)

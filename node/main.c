@@ -18,6 +18,7 @@
 
 #include "node/arguments.h"
 #include "node/include/kith.h"
+#include "node/rules_command.h"
 
 #define PASSWORD_MAX 512
 
@@ -358,35 +359,53 @@ static const struct command commands[] = {
 		"Clients reach the node on --listen, other nodes on --link-listen. SIGTERM, "
 		"SIGINT\n"
 		"and SIGHUP end it in order.",
-		"", run_node, 0, 0 },
+		"", run_node, 0, 0, false },
 	{ "init", "[--recover [CODE]]",
 		"make this node's identity, or take it back by its code\n\n"
 		"Prints the server name and, this once, the recovery code. --recover makes "
 		"this\n"
 		"device one of the server whose code it is; without CODE it is asked for.",
-		" --recover ", run_init, 0, 0 },
+		" --recover ", run_init, 0, 0, false },
 	{ "register", "NAME",
 		"make an account; the password is read from standard input\n\n"
 		"NAME is what stands before the colon of the user id: a-z 0-9 . _ = - / +",
-		"", run_register, 1, 1 },
+		"", run_register, 1, 1, false },
 	{ "invite", "[--expires MINUTES] [--no-qr]",
 		"print an invite for one friend, and its QR code\n\n"
 		"Good once, for 7 days unless --expires says otherwise. The QR code is drawn "
 		"on\n"
 		"terminals alone.",
-		" --expires --no-qr ", run_invite, 0, 0 },
+		" --expires --no-qr ", run_invite, 0, 0, false },
 	{ "join", "INVITE",
 		"accept a friend's invite\n\n"
 		"Prints the friend's user ids: whom to write to in your client.",
-		"", run_join, 1, 1 },
+		"", run_join, 1, 1, false },
 	{ "peers", "", "list friends, their user ids, and who is linked now", "", run_peers, 0,
-		0 },
-	{ "status", "", "what this node is and how it does", "", run_status, 0, 0 },
+		0, false },
+	{ "status", "", "what this node is and how it does", "", run_status, 0, 0, false },
 	{ "check", "",
 		"verify configuration and database\n\n"
 		"Prints what is wrong, a line each, and exits with 4 if something is.",
-		"", run_check, 0, 0 },
-	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
+		"", run_check, 0, 0, false },
+	{ "auth", "FILE [--lines] [--verify]",
+		"say whether an event is allowed by its auth events\n\n"
+		"FILE (- is standard input) is JSON: {\"room_version\": \"12\", \"event\": "
+		"PDU,\n"
+		"\"auth_events\": [PDU, ...]}. With --lines it has a case on each line.",
+		" --lines --verify ", rules_command_auth, 1, 1, true },
+	{ "resolve", "FILE [--lines] [--verify] [--explain]",
+		"resolve states of a room, and say which events are rejected\n\n"
+		"FILE (- is standard input) is JSON: {\"room_version\": \"12\", \"events\": "
+		"{\"$id\":\n"
+		"PDU, ...}, \"state_sets\": [[\"$id\", ...], ...]}. Ids are taken as given, "
+		"signatures\n"
+		"and hashes checked with --verify alone; \"keys\": {server: {key id: key}} has "
+		"the\n"
+		"keys of servers without a kith name. --explain says why each event in "
+		"conflict won\n"
+		"or lost. With --lines FILE has a case on each line.",
+		" --lines --verify --explain ", rules_command_resolve, 1, 1, true },
+	{ NULL, NULL, NULL, NULL, NULL, 0, 0, false },
 };
 
 /* security.md K1, K2: nothing we make is for other users, nothing secret is dumped. */

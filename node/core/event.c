@@ -266,6 +266,90 @@ enum err event_from_store(
 	return event_make(json, event_id, v, out, NULL) ? ERR_CORRUPT : ERR_OK;
 }
 
+/* The ids of a list, whatever they look like; none where there is no list. */
+static enum err case_ids(struct event *e, const char *key, bool once, const struct str **out,
+	size_t *n_out, struct err_ctx *why)
+{
+	const struct json *list = NULL;
+	struct str *ids;
+	size_t n = 0;
+
+	TRY(json_opt_arr(e->tree, key, &list, why));
+	ids = arena_calloc(e->arena, json_count(list) + 1, sizeof(*ids));
+	for (const struct json *item = json_first(list); item; item = json_next(item)) {
+		const struct json *id = json_is(item, JSON_ARRAY) ? json_first(item) : item;
+
+		if (!json_as_str(id, &ids[n]))
+			return bad(why, key, "holds what is no event id");
+		n += !once || !has_id(ids, n, ids[n]);
+	}
+	*out = ids;
+	*n_out = n;
+	return ERR_OK;
+}
+
+static enum err case_shape(struct event *e, struct err_ctx *why)
+{
+	TRY(read_short(e->tree, "type", &e->type, why));
+	TRY(read_short(e->tree, "sender", &e->sender, why));
+	if (!id_user(e->sender, NULL, NULL))
+		return bad(why, "sender", "is no user id");
+	if (json_get(e->tree, "state_key")) {
+		TRY(read_short(e->tree, "state_key", &e->state_key, why));
+		e->is_state = true;
+	}
+	TRY(json_obj(e->tree, "content", &e->content, why));
+	TRY(read_redacts(e, why));
+	if (json_get(e->tree, "origin_server_ts"))
+		TRY(read_wide(
+			e->tree, "origin_server_ts", INT64_MIN, &e->origin_server_ts, why));
+	if (json_get(e->tree, "depth"))
+		TRY(read_wide(e->tree, "depth", INT64_MIN, &e->depth, why));
+	if (!(e->version->hash_room_id && event_is(e, "m.room.create", NULL)))
+		TRY(read_short(e->tree, "room_id", &e->room_id, why));
+	TRY(case_ids(e, "prev_events", true, &e->prev_events, &e->n_prev_events, why));
+	return case_ids(e, "auth_events", false, &e->auth_events, &e->n_auth_events, why);
+}
+
+enum err event_from_case(const struct json *pdu, struct str event_id,
+	const struct room_version *v, struct event **out, struct err_ctx *why)
+{
+	CLEANUP(buf_deinit) struct buf text = { 0 };
+	struct arena *arena;
+	struct event *e;
+	enum err err;
+
+	if (!json_is(pdu, JSON_OBJECT))
+		return err_set(why, ERR_MALFORMED, "event: not an object");
+	if (v->strict_json && !json_is_strict(pdu))
+		return err_set(why, ERR_MALFORMED, "event: numbers are not canonical");
+	json_canonical_without(pdu, unhashed, n_unhashed(v), &text);
+	if (text.n > LIMIT_EVENT_BYTES)
+		return err_set(why, ERR_TOO_LARGE, "event: larger than 65536 bytes");
+	arena = arena_new();
+	e = ARENA_NEW(arena, struct event);
+	e->arena = arena;
+	e->version = v;
+	e->json = arena_str(arena, buf_str(&text));
+	if (event_id.p)
+		e->event_id = arena_str(arena, event_id);
+	err = json_parse_in(arena, e->json, &json_limits_peer, &e->tree, why);
+	if (!err)
+		err = case_shape(e, why);
+	if (!err && !e->event_id.p && v->format == EVENT_FORMAT_1)
+		err = read_short(e->tree, "event_id", &e->event_id, why);
+	if (!err && !e->event_id.p)
+		read_event_id(e);
+	if (err) {
+		arena_free(arena);
+		return err;
+	}
+	if (!e->room_id.p)
+		e->room_id = arena_printf(arena, "!%.*s", STR_FMT(str_skip(e->event_id, 1)));
+	*out = e;
+	return ERR_OK;
+}
+
 void event_free(struct event *e)
 {
 	if (e)

@@ -49,6 +49,12 @@ enum err event_from_json(const struct json *pdu, const struct room_version *v,
  * hashed. ERR_CORRUPT. */
 enum err event_from_store(struct str json, struct str event_id, const struct room_version *v,
 	struct event **out) MUST_CHECK;
+/* As a person wrote it down to ask about rules (node/core/rules.h): what no auth rule and no
+ * resolution looks at may be missing, ids in prev_events and auth_events may be any strings,
+ * and with an event_id given the event has that id, else its own. ERR_MALFORMED, ERR_TOO_LARGE.
+ */
+enum err event_from_case(const struct json *pdu, struct str event_id,
+	const struct room_version *v, struct event **out, struct err_ctx *why) MUST_CHECK;
 void event_free(struct event *e);
 void event_freep(struct event **e);
 

@@ -171,9 +171,8 @@ static enum err build(const struct event_build *b, const struct json *content,
 	const struct sign_key *key, struct event **out, struct err_ctx *why)
 {
 	CLEANUP(buf_deinit)
-	struct buf whole = { 0 },
-		   kept = { 0 }, text = { 0 }, id = { 0 }, hashes = { 0 }, signature = { 0 },
-		   signatures = { 0 };
+	struct buf whole = { 0 }, kept = { 0 }, text = { 0 }, id = { 0 }, hashes = { 0 },
+		   signature = { 0 }, signatures = { 0 };
 	struct text t = { 0 };
 	struct text redacted;
 	unsigned char hash[REDACT_HASH_BYTES];

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "node/core/auth.h"
+#include "node/core/state_res_1.h"
 #include "node/core/state_res_graph.h"
 
 /* Events that may be held parsed before the source is told that it can let go. */
@@ -470,6 +471,7 @@ static enum err apply(struct resolution *r, const struct nodes *list)
 		const struct event *e;
 		char small[520];
 		struct str key;
+		struct err_ctx why = { { 0 } };
 		enum err err;
 		enum err allowed;
 
@@ -479,9 +481,12 @@ static enum err apply(struct resolution *r, const struct nodes *list)
 		err = graph_event(&r->g, list->at[i], &e);
 		if (err)
 			return err;
-		allowed = auth_check(e, &state, NULL);
+		allowed = auth_check(e, &state, r->g.src->judged ? &why : NULL);
 		if (check.err)
 			return check.err;
+		if (r->g.src->judged)
+			r->g.src->judged(
+				r->g.src->arg, list->at[i]->event_id, !allowed, why.text);
 		if (allowed)
 			continue;
 		key = state_map_key(r->g.a, small, list->at[i]->type, list->at[i]->state_key);
@@ -578,9 +583,6 @@ static enum err run(struct resolution *r, struct state_set *out)
 {
 	enum err err;
 
-	if (r->g.version->state_res == STATE_RES_1)
-		return err_set(r->g.why, ERR_INVALID,
-			"rooms of version %s resolve state in another way", r->g.version->name);
 	r->g.max_events = r->g.src->max_events ? r->g.src->max_events : STATE_RES_MAX_EVENTS;
 	map_init(&r->g.by_id);
 	map_init(&r->g.strings);
@@ -608,6 +610,8 @@ enum err state_resolve(struct arena *a, const struct room_version *v,
 		*out = n_sets ? sets[0] : (struct state_set){ 0 };
 		return ERR_OK;
 	}
+	if (v->state_res == STATE_RES_1)
+		return state_resolve_1(a, sets, n_sets, src, out, why);
 	return run(&r, out);
 }
 
@@ -618,5 +622,8 @@ enum err state_resolve_conflict(struct arena *a, const struct room_version *v,
 	struct resolution r = { .g = { .a = a, .version = v, .src = src, .why = why },
 		.given = conflict };
 
+	if (v->state_res == STATE_RES_1)
+		return err_set(why, ERR_INVALID,
+			"rooms of version %s are resolved from their states", v->name);
 	return run(&r, out);
 }

@@ -1,5 +1,6 @@
 /*
- * state_res: state resolution, versions 2 and 2.1 (content/rooms/v2.md and v12.md).
+ * state_res: state resolution: versions 2 and 2.1 (content/rooms/v2.md and v12.md), and 1 by
+ * state_res_1.h.
  *
  * Pure: the events come through a look-up, which the caller backs by its store and a cache.
  * Nothing recurses, and work is counted in events read: more than STATE_RES_MAX_EVENTS is
@@ -38,6 +39,11 @@ struct state_res_source {
 	bool (*rejected)(void *arg, struct str event_id);
 	/* Optional: what event() gave is looked at no more. */
 	void (*release)(void *arg);
+	/* Optional: what the rules said of an event in conflict, in the order that they were
+	 * asked; why is empty if it is allowed. For people who want to know
+	 * (node/core/rules.h).
+	 */
+	void (*judged)(void *arg, struct str event_id, bool allowed, const char *why);
 	size_t max_events; /* different events that may be asked for; 0: STATE_RES_MAX_EVENTS */
 	void *arg;
 };

@@ -1,5 +1,6 @@
 """Starts and measures a homeserver: kith, or matrix-synapse on SQLite from a virtual environment."""
 import http.client
+import fcntl
 import json
 import os
 import pathlib
@@ -201,12 +202,14 @@ class Client:
 def synapse_python(where):
     """A virtual environment with matrix-synapse, made on first use; None where it can't be had."""
     python = pathlib.Path(where) / "bin" / "python"
-    if not python.exists():
-        shutil.rmtree(where, ignore_errors=True)
-        print("installing matrix-synapse ...", flush=True)
-        if subprocess.run([sys.executable, "-m", "venv", where]).returncode:
-            return None
-        if subprocess.run([python, "-m", "pip", "install", "-q", "matrix-synapse"]).returncode:
+    with open(f"{where}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests that need it run side by side
+        if not python.exists():
             shutil.rmtree(where, ignore_errors=True)
-            return None
+            print("installing matrix-synapse ...", file=sys.stderr, flush=True)
+            if subprocess.run([sys.executable, "-m", "venv", where]).returncode:
+                return None
+            if subprocess.run([python, "-m", "pip", "install", "-q", "matrix-synapse"]).returncode:
+                shutil.rmtree(where, ignore_errors=True)
+                return None
     return str(python)

@@ -22,7 +22,7 @@ import unittest
 
 KITH = ""
 OK, ERROR, USAGE, NO_IDENTITY, DAMAGED, LOCKED, ADDRESS, UNREACHABLE, EXISTS, REFUSED = range(10)
-COMMANDS = ("run", "init", "register", "invite", "join", "peers", "status", "check")
+COMMANDS = ("run", "init", "register", "invite", "join", "peers", "status", "check", "auth", "resolve")
 
 
 def free_port():
@@ -110,7 +110,7 @@ class Program(unittest.TestCase):
         self.assertTrue(all(f"\n  {c}" in run("--help") for c in COMMANDS))
         for c in COMMANDS:
             self.assertIn(f"usage: kith {c}", run(c, "--help"))
-            self.assertIn("--data-dir", run(c, "--help"))
+            self.assertEqual("--data-dir" in run(c, "--help"), c not in ("auth", "resolve"))
         self.assertIn("--registration", run("run", "--help"))
         self.assertNotIn("--registration", run("peers", "--help"))
 
@@ -338,6 +338,53 @@ class Program(unittest.TestCase):
         os.waitpid(pid, 0)
         os.close(fd)
         return said.decode()
+
+    # Rules
+
+    def rules(self, command, text, *flags, code=OK):
+        p = subprocess.run([KITH, command, "-", *flags], input=text, capture_output=True, text=True)
+        self.assertEqual(p.returncode, code, p.stdout + p.stderr)
+        return [json.loads(line) for line in p.stdout.splitlines()] if code == OK or p.stdout else p.stderr
+
+    def test_rules_of_a_room(self):
+        def event(type, sender, key, content, auth, ts):
+            return {"type": type, "sender": sender, "state_key": key, "content": content, "depth": ts,
+                    "room_id": "!r:a", "prev_events": ["$x"], "auth_events": auth, "origin_server_ts": ts}
+        create = {**event("m.room.create", "@a:a", "", {"room_version": "11"}, [], 1), "prev_events": []}
+        join = {**event("m.room.member", "@a:a", "@a:a", {"membership": "join"}, ["$create"], 2),
+                "prev_events": ["$create"]}
+        levels = event("m.room.power_levels", "@a:a", "", {"users": {"@a:a": 100}}, ["$create", "$join"], 3)
+        mine = event("m.room.topic", "@a:a", "", {"topic": "1"}, ["$create", "$join", "$levels"], 4)
+        later = event("m.room.topic", "@a:a", "", {"topic": "2"}, ["$create", "$join", "$levels"], 5)
+        theirs = event("m.room.topic", "@b:b", "", {"topic": "3"}, ["$create", "$levels"], 6)
+        events = {"$create": create, "$join": join, "$levels": levels, "$mine": mine, "$later": later,
+                  "$theirs": theirs}
+        base = ["$create", "$join", "$levels"]
+        case = {"room_version": "11", "events": events,
+                "state_sets": [[*base, "$mine"], [*base, "$later"], [*base, "$theirs"]]}
+        answer, = self.rules("resolve", json.dumps(case, indent=1))
+        self.assertEqual(answer, {"resolved": sorted([*base, "$later"]), "rejected": ["$theirs"]})
+        answer, = self.rules("resolve", json.dumps(case), "--explain")
+        won = {x["event_id"]: x["won"] for x in answer["explained"]}
+        self.assertEqual(won, {"$mine": False, "$later": True, "$theirs": False})
+        why = {x["event_id"]: x["why"] for x in answer["explained"]}
+        self.assertIn("$later", why["$mine"])
+        self.assertIn("not in the room", why["$theirs"])
+        self.assertEqual(self.rules("resolve", json.dumps({**case, "state_sets": []}))[0]["resolved"], [])
+        answer, = self.rules("resolve", json.dumps(case), "--verify")
+        self.assertEqual(answer["rejected"], sorted(events))
+
+        one = {"room_version": "11", "event": create, "auth_events": []}
+        two = {"room_version": "11", "event": {**create, "content": {"room_version": "0"}}, "auth_events": []}
+        answers = self.rules("auth", json.dumps(one) + "\n\n" + json.dumps(two) + "\n", "--lines")
+        self.assertEqual([a["allowed"] for a in answers], [True, False])
+        self.assertIn("rule 1", answers[1]["rule"])
+        answers = self.rules("auth", '{"room_version": "99"}\n' + json.dumps(one) + "\n", "--lines", code=USAGE)
+        self.assertIn("99", answers[0]["error"])
+        self.assertTrue(answers[1]["allowed"])
+        for text in ("", "{}", "[1]", '{"room_version": "11", "event": 1, "auth_events": []}', "{"):
+            self.assertTrue(self.rules("auth", text, code=USAGE).startswith("kith: -: "))
+        self.assertIn("$none", self.rules("resolve", json.dumps({**case, "state_sets": [["$none"]]}), code=USAGE))
 
     # The control socket, and what check finds
 

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Compares kith's authorisation rules and state resolution with matrix-synapse's own functions, on
+random rooms of every version.
+
+usage: differential.py KITH [--synapse VENV] [--rooms N] [--seed N] [--versions 1,2,...] [--keep FILE]
+Each room is some events and a few resolutions; a room of a seed is always the same. --keep writes
+the cases that differ, a JSON object on each line, for `kith auth --lines` and `kith resolve --lines`.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "bench"))
+from servers import synapse_python
+
+
+def explained(event, synapse):
+    """Why an event's verdict differs, where the specification is against Synapse; else None."""
+    via = event["content"].get("join_authorised_via_users_server")
+    known = isinstance(via, str) and via.startswith("@") and ":" in via
+    if event["type"] == "m.room.member" and via is not None and not known and synapse:
+        # rooms/v8.md, rule 4.2: "If the event is not validly signed by the homeserver of the user
+        # ID denoted by the key, reject." What denotes no user has no homeserver to sign.
+        return "join_authorised_via_users_server is no user id"
+    levels = [*event["content"].values(), *level_map(event, "users"), *level_map(event, "events"),
+              *level_map(event, "notifications")]
+    if event["type"] == "m.room.power_levels" and any(isinstance(v, bool) for v in levels) and synapse:
+        # rooms/v1.md, rule 10.1: "If users property in content is not an object with keys that are
+        # valid user IDs with values that are integers (or a string that is an integer), reject."
+        # Python counts true as 1.
+        return "a boolean as a power level"
+    return None
+
+
+def level_map(event, key):
+    """The values of one of the maps of a power level event."""
+    found = event["content"].get(key)
+    return found.values() if isinstance(found, dict) else []
+
+
+class Kith:
+    """`kith auth` or `kith resolve`, a line in, a line out."""
+
+    def __init__(self, program, command):
+        self.process = subprocess.Popen([program, command, "-", "--lines"], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, case):
+        self.process.stdin.write(json.dumps(case) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kith")
+    parser.add_argument("--synapse", default="build/synapse-venv")
+    parser.add_argument("--rooms", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--versions", default=",".join(str(v) for v in range(1, 13)))
+    parser.add_argument("--keep")
+    args = parser.parse_args()
+    if "KITH_IN_VENV" not in os.environ:
+        python = synapse_python(args.synapse)
+        if not python:
+            return "matrix-synapse can't be had"
+        os.environ["KITH_IN_VENV"] = "1"
+        os.execv(python, [python, *sys.argv])
+    from rooms import Room
+
+    keep = open(args.keep, "w") if args.keep else None
+    auth, resolve = Kith(args.kith, "auth"), Kith(args.kith, "resolve")
+    counts = dict(verdicts=0, resolutions=0, raised=0, explained=0, differ=0)
+
+    def differs(seed, case, theirs, ours):
+        counts["differ"] += 1
+        if isinstance(theirs, dict) and "error" not in ours:
+            theirs, ours = ({k: sorted(set(a[k]) - set(b[k])) for k in a}
+                            for a, b in ((theirs, ours), (ours, theirs)))
+        shown = json.dumps(case.get("event", {}).get("content", ""))
+        print(f"seed {seed}, version {case['room_version']}: Synapse {theirs}, kith {ours} {shown}")
+        if keep:
+            print(json.dumps({"synapse": theirs, **case}), file=keep)
+
+    versions = args.versions.split(",")
+    for i in range(args.rooms):
+        seed = args.seed * 1_000_000 + i
+        rng = random.Random(seed)
+        room = Room(rng, versions[i % len(versions)])
+        room.begin()
+        for _ in range(rng.choice([5, 15, 30, 60])):
+            room.step()
+        known = 0  # events that are judged otherwise for a reason: their room's state is, too
+        for case, allowed in room.auth_cases():
+            answer = auth.ask(case)
+            counts["verdicts"] += 1
+            if allowed is None:  # an event that Synapse fails over is none that it takes
+                counts["raised"] += 1
+            if answer.get("allowed") == bool(allowed):
+                continue
+            if explained(case["event"], allowed):
+                known += 1
+                counts["explained"] += 1
+            else:
+                differs(seed, case, allowed, answer)
+        for case, wanted in room.resolve_cases(3):
+            answer = resolve.ask(case)
+            counts["resolutions"] += 1
+            if answer != wanted and known:
+                counts["explained"] += 1
+            elif answer != wanted:
+                differs(seed, case, wanted, answer)
+    auth.end()
+    resolve.end()
+    print("{verdicts} verdicts ({raised} where Synapse raised), {resolutions} resolutions, "
+          "{explained} differ as explained, {differ} differ".format(**counts))
+    return counts["differ"] > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
