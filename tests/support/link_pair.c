@@ -18,6 +18,14 @@ static void on_hello(struct link *l, struct hello *out)
 {
 	out->iddoc_seq = identity_document_seq(side_of(l)->id);
 	out->epoch = STR("epoch 01");
+	if (side_of(l)->long_owner) {
+		struct side *s = side_of(l);
+
+		memset(s->owner, 'u', sizeof(s->owner));
+		s->owner[0] = '@';
+		(void)snprintf(s->owner + 255 - 53, 54, ":%s", identity_name(s->id));
+		out->owner = str_of(s->owner);
+	}
 }
 
 static bool on_psk(struct link *l, const unsigned char id[INVITE_ID_LEN], unsigned char psk[32])

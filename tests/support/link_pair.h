@@ -20,6 +20,8 @@ struct side {
 	unsigned ups, deads, strikes, admissions, agains, doubts;
 	bool in_doubt, peer_asleep;
 	bool solves_later;
+	bool long_owner; /* says a user id of 255 bytes */
+	char owner[256];
 	unsigned char cookie[COOKIE_LEN];
 	uint8_t difficulty;
 	struct ping_pace *pace; /* of a mobile side */

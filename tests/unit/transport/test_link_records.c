@@ -507,6 +507,125 @@ static void who_does_not_renew_is_closed(void **state)
 	assert_int_equal(link_state(p->a.link), LINK_DEAD);
 }
 
+/* ---- a whole conversation through a middleman (O2) ---- */
+
+/* Sends numbered words both ways, of which one record is meddled with. Each word has an effect
+ * once or not at all, and in order. */
+static void meddle_with(struct pair *p, int kind, unsigned which, bool towards_b)
+{
+	CLEANUP(buf_deinit) struct buf m = { 0 };
+	CLEANUP(buf_deinit) struct buf kept = { 0 };
+	struct side *from = towards_b ? &p->a : &p->b, *to = towards_b ? &p->b : &p->a;
+	unsigned n = 0;
+
+	p->a.got_n = p->b.got_n = 0;
+	pair_links(p, NOISE_IK, false);
+	pair_pump(p);
+	for (unsigned i = 0; i < 12; i++) {
+		char word[2] = { (char)('a' + i), 0 };
+
+		pair_send(from, FRAME_DIRECT, word);
+		while (pair_take(p, from, &m)) {
+			if (n++ != which) {
+				pair_give(p, to, buf_str(&m));
+				if (kept.n && kind == SWAP) {
+					pair_give(p, to, buf_str(&kept));
+					buf_clear(&kept);
+				}
+				continue;
+			}
+			if (kind == FLIP)
+				m.p[(which * 7) % m.n] ^= (char)(1 << which % 8);
+			if (kind == SWAP)
+				buf_put_str(&kept, buf_str(&m));
+			if (kind == REPEAT || kind == FLIP)
+				pair_give(p, to, buf_str(&m));
+			if (kind == REPEAT)
+				pair_give(p, to, buf_str(&m));
+			if (kind == CUT)
+				pair_give(p, to, str_head(buf_str(&m), m.n - 1 - which));
+		}
+	}
+	assert_int_equal(link_state(to->link), LINK_DEAD);
+	assert_int_equal(to->got_n, which + (kind == REPEAT ? 1 : 0));
+	assert_memory_equal(to->got, "abcdefghijkl", to->got_n);
+	assert_int_equal(to->strikes, 0);
+	pair_links_free(p);
+}
+
+static void no_record_of_a_conversation_can_be_meddled_with(void **state)
+{
+	for (int kind = 0; kind < N_MEDDLINGS; kind++) {
+		for (unsigned which = 0; which < 11; which++) {
+			meddle_with(*state, kind, which, true);
+			meddle_with(*state, kind, which, false);
+		}
+	}
+}
+
+/* ---- frames of each type, from a peer that may say anything ---- */
+
+/* What it may cause at most: 8 times its bytes (security.md, O4). Bodies of each length. */
+static void no_frame_causes_much_more_than_itself(void **state)
+{
+	struct pair *p = *state;
+	CLEANUP(buf_deinit) struct buf m = { 0 };
+	static const size_t lengths[] = { 0, 1, 8, 40, 300 };
+	static const char zeros[300];
+
+	for (unsigned type = 0; type < 256; type++) {
+		for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+			const size_t n = lengths[i], asked = 2 + n + NOISE_TAG;
+			size_t got = 0;
+			struct link_raw r;
+
+			p->b.strikes = 0;
+			link_raw_up(&r, p);
+			while (pair_take(p, &p->b, &m))
+				;
+			link_raw_say(&r, p, (uint8_t)type, (struct str){ zeros, n });
+			while (pair_take(p, &p->b, &m))
+				got += m.n;
+			assert_true(got <= 8 * asked);
+			assert_true(p->b.strikes <= 3);
+		}
+	}
+}
+
+static void bodies_of_the_links_own_frames_are_checked(void **state)
+{
+	struct pair *p = *state;
+	static const struct {
+		uint8_t type;
+		struct str body;
+		unsigned strikes;
+	} cases[] = {
+		{ FRAME_PING, STR_INIT("1234567"), 1 },
+		{ FRAME_PONG, STR_INIT("123456789"), 1 },
+		{ FRAME_PONG, STR_INIT("12345678"), 0 },
+		{ FRAME_BYE, STR_INIT("\0"), 1 },
+		{ FRAME_BYE, STR_INIT("\0\1\3ab"), 1 },
+		{ FRAME_INFO, STR_INIT("\0\5"), 1 },
+		{ FRAME_INFO, STR_INIT("\0\5\0"), 0 },
+		{ FRAME_INFO, STR_INIT("\0\5\0\x7f\0\0\1\0\1"), 0 },
+		{ FRAME_INFO, STR_INIT("\0\5\0\x7f\0\0\1\0"), 1 },
+		{ FRAME_SLEEP, STR_INIT("\0\0\0\1"), 1 },
+		{ FRAME_SLEEP, STR_INIT("\0\0\0\1\2"), 1 },
+		{ FRAME_SLEEP, STR_INIT("\0\0\0\1\0"), 0 },
+		{ FRAME_PAD, STR_INIT("anything"), 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct link_raw r;
+
+		p->b.strikes = 0;
+		link_raw_up(&r, p);
+		link_raw_say(&r, p, cases[i].type, cases[i].body);
+		assert_int_equal(p->b.strikes, cases[i].strikes);
+		assert_true(link_is_up(p->b.link));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +642,9 @@ int main(void)
 		ON_PAIR(each_direction_changes_its_key_behind_its_own_rehs),
 		ON_PAIR(a_false_renewal_ends_the_link_or_is_a_strike),
 		ON_PAIR(who_does_not_renew_is_closed),
+		ON_PAIR(no_record_of_a_conversation_can_be_meddled_with),
+		ON_PAIR(no_frame_causes_much_more_than_itself),
+		ON_PAIR(bodies_of_the_links_own_frames_are_checked),
 	};
 
 	if (sodium_init() < 0)
