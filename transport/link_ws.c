@@ -1,6 +1,8 @@
 #include "transport/link_ws.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #define RX_BUFFER   4096 /* lws keeps one of these for each link */
 #define TX_PACKET   (LINK_WS_MESSAGE_MAX + 64)
 #define MAX_SOCKETS 2
+#define UNSENT_MAX  32768 /* bytes that the kernel takes ahead of what the network does */
 
 /*
  * A connection belongs to two: lws, until WSI_DESTROY, and its owner, until closed() or
@@ -27,7 +30,7 @@ struct ws_conn {
 	const struct ws_conn_ops *ops; /* NULL when the owner has let go */
 	void *arg;
 	struct buf in;
-	bool connecting; /* inside lws_client_connect_via_info */
+	bool connecting; /* inside a call of lws that may let go: its caller looks afterwards */
 	bool open;
 	char why[96];
 	struct loop_deferred failed;
@@ -98,7 +101,7 @@ static void lws_let_go(struct ws_conn *c)
 	c->wsi = NULL;
 	c->open = false;
 	if (c->connecting)
-		return; /* link_ws_dial() sees it */
+		return;
 	tell_closed(c);
 	conn_free_if_over(c);
 }
@@ -157,9 +160,24 @@ static int filter(struct lws *wsi)
 	return protocol && strcmp(protocol->name, PROTOCOL) == 0 ? 0 : -1;
 }
 
+/* What waits in the kernel can't be overtaken: an interactive record would wait behind a long
+ * queue of bulk, and how fast the carrier is would not be seen (link_record.c). */
+static void bound_unsent(struct lws *wsi)
+{
+#ifdef TCP_NOTSENT_LOWAT
+	int most = UNSENT_MAX;
+
+	(void)setsockopt(
+		lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+#else
+	(void)wsi;
+#endif
+}
+
 static void established(struct ws_conn *c, struct lws *wsi)
 {
 	c->open = true;
+	bound_unsent(wsi);
 	if (c->ops) {
 		c->ops->open(c->arg);
 		lws_callback_on_writable(wsi);
@@ -350,7 +368,10 @@ void ws_conn_close(struct ws_conn *c)
 	c->ops = NULL;
 	/* Unlinked now: lws may keep it for some turns, longer than the owner lives. */
 	conn_unlink(c);
+	/* Now: asked to do it later, lws would wait for the next event of any connection. */
+	c->connecting = true;
 	if (c->wsi)
-		lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_SYNC);
+	c->connecting = false;
 	conn_free_if_over(c);
 }

@@ -58,7 +58,7 @@ struct ws_conn *link_ws_dial(struct link_ws *ws, const struct gate_addr *to,
 	const struct ws_conn_ops *ops, void *arg);
 
 void ws_conn_wake(struct ws_conn *c); /* output() will be asked */
-/* Closes without a callback; c is no more after this. */
+/* Closes without a callback; c is no more after this. Not from inside a callback of its own. */
 void ws_conn_close(struct ws_conn *c);
 
 #endif

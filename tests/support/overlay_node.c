@@ -44,20 +44,61 @@ void overlay_node_init(struct overlay_node *n, struct loop_uv *loop)
 
 static void write_log(void *arg, enum log_level level, const char *line)
 {
-	(void)arg;
-	(void)level;
+	((struct overlay_node *)arg)->log_lines += level != LOG_DEBUG;
 	if (getenv("KITH_TEST_LOG"))
 		fprintf(stderr, "# %s\n", line);
 }
 
+/* ---- a loop whose clock may be ahead ---- */
+
+static struct loop *inner(struct loop *l)
+{
+	return loop_uv_loop(CONTAINER_OF(l, struct overlay_node, shifted)->loop);
+}
+
+static uint64_t shifted_now_ms(struct loop *l)
+{
+	return loop_now_ms(inner(l)) + CONTAINER_OF(l, struct overlay_node, shifted)->ahead_ms;
+}
+
+static struct loop_timer *shifted_timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	return loop_timer_new(inner(l), fn, arg);
+}
+
+static void shifted_defer(struct loop *l, struct loop_deferred *d)
+{
+	loop_defer(inner(l), d);
+}
+
+static void shifted_undefer(struct loop *l, struct loop_deferred *d)
+{
+	loop_undefer(inner(l), d);
+}
+
+static void shifted_work(struct loop *l, struct loop_work *w)
+{
+	loop_work(inner(l), w);
+}
+
+static struct loop *shifted_loop(struct overlay_node *n)
+{
+	const struct loop_ops *real = loop_uv_loop(n->loop)->ops;
+
+	n->shifted_ops = (struct loop_ops){ shifted_now_ms, shifted_timer_new, real->timer_set,
+		real->timer_stop, real->timer_free, shifted_defer, shifted_undefer,
+		shifted_work };
+	n->shifted.ops = &n->shifted_ops;
+	return &n->shifted;
+}
+
 void overlay_node_start(struct overlay_node *n, const char *listen)
 {
-	static const struct log log = { LOG_DEBUG, write_log, NULL };
 	struct transport_options o = {
-		.loop = loop_uv_loop(n->loop),
+		.loop = shifted_loop(n),
 		.clock = &clock_system,
 		.rng = &rng_system,
-		.log = &log,
+		.log = &n->log,
 		.uv = loop_uv_handle(n->loop),
 		.identity = n->identity,
 		.persist = &n->memory.persist,
@@ -65,6 +106,7 @@ void overlay_node_start(struct overlay_node *n, const char *listen)
 	};
 	struct err_ctx why = { 0 };
 
+	n->log = (struct log){ LOG_DEBUG, write_log, n };
 	assert_int_equal(lws_node_new(loop_uv_handle(n->loop), NULL, &n->lws, &why), ERR_OK);
 	o.lws = lws_node_context(n->lws);
 	if (transport_new(&o, &n->transport, &why) != ERR_OK)

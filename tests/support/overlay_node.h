@@ -21,8 +21,15 @@ struct overlay_node {
 	struct transport_listener listener;
 	char listen[64];
 
+	/* Ahead of the real time, for what its own clock only compares. */
+	uint64_t ahead_ms;
+	struct loop shifted;
+	struct loop_ops shifted_ops;
+	struct log log;
+
 	/* What happened. */
 	unsigned ups, downs, contacts;
+	unsigned log_lines; /* of level info and worse */
 	char contact_user[256];
 
 	struct persist_memory memory; /* what it keeps */

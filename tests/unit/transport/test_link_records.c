@@ -427,7 +427,11 @@ static void a_false_renewal_ends_the_link_or_is_a_strike(void **state)
 {
 	struct pair *p = *state;
 	struct identity_recovery seed;
-	struct identity *other = identity_new(&rng_system, INT64_C(1700000000000), &seed);
+	struct identity *me = identity_new(&rng_system, INT64_C(1700000000000), &seed);
+	struct identity *other = identity_recover(&rng_system, INT64_C(1700000001000), &seed);
+	struct identity *was = p->a.id;
+
+	p->a.id = me; /* the other one is another device of the same person */
 
 	for (int wrong = 0; wrong < N_WRONGS; wrong++) {
 		CLEANUP(buf_deinit) struct buf body = { 0 };
@@ -456,7 +460,9 @@ static void a_false_renewal_ends_the_link_or_is_a_strike(void **state)
 		}
 		assert_int_equal(p->b.agains, wrong == REFUSED);
 	}
+	p->a.id = was;
 	identity_free(other);
+	identity_free(me);
 }
 
 static void who_does_not_renew_is_closed(void **state)
