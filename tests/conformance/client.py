@@ -202,6 +202,8 @@ class User(Client):
 class Node:
     """A kith process with a data directory of its own."""
 
+    extra = []  # further settings
+
     def __init__(self, program):
         self.program = program
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kith-conformance-"))
@@ -214,7 +216,7 @@ class Node:
         self.process = subprocess.Popen(
             [self.program, "run", "--data-dir", str(self.dir / "data"),
              "--listen", f"127.0.0.1:{self.port}", "--link-listen", f"127.0.0.1:{self.link_port}",
-             "--registration", "open", "--rate-limits", "off", "--password-cost", "low"],
+             "--registration", "open", "--rate-limits", "off", "--password-cost", "low", *self.extra],
             stdout=log, stderr=log)
         log.close()
         deadline = time.monotonic() + 60

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +146,8 @@ static void open_world(struct world *w, struct http_server_options o)
 	o.uv = loop_uv_handle(w->uv);
 	o.loop = loop_uv_loop(w->uv);
 	o.clock = &clock_system;
-	o.host = "127.0.0.1";
+	if (!o.host)
+		o.host = "127.0.0.1";
 	o.handler = (struct http_handler){
 		.request = on_request,
 		.body = on_body,
@@ -156,7 +159,8 @@ static void open_world(struct world *w, struct http_server_options o)
 	};
 	assert_int_equal(http_server_new(&o, &w->server, &why), ERR_OK);
 	w->port = http_server_port(w->server);
-	assert_true(w->port != 0 && http_server_is_loopback(w->server));
+	assert_true(w->port != 0);
+	assert_int_equal(http_server_is_loopback(w->server), strcmp(o.host, "0.0.0.0") != 0);
 }
 
 static int set_up(void **state)
@@ -616,6 +620,73 @@ static void with_too_many_at_work_a_new_one_is_refused(void **state)
 	raw_answer_deinit(&a);
 }
 
+/* An address of this machine that isn't loopback; false if there is none. */
+static bool own_address(struct sockaddr_in *out)
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	assert_int_equal(getifaddrs(&all), 0);
+	for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
+			(i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP))
+			continue;
+		memcpy(out, i->ifa_addr, sizeof(*out));
+		found = true;
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/* True if the server keeps the connection. */
+static bool is_kept(struct world *w, int fd)
+{
+	char c;
+
+	raw_turn(w->uv, 30);
+	return recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+static void one_address_has_few_connections_and_loopback_many(void **state)
+{
+	struct world *w = NEW(struct world);
+	struct sockaddr_in self;
+	struct raw local[6];
+	int fds[4];
+
+	(void)state;
+	if (!own_address(&self)) {
+		free(w);
+		return; /* a machine without a network has nothing to try it with */
+	}
+	open_world(w, (struct http_server_options){ .host = "0.0.0.0", .max_address = 3 });
+	self.sin_port = htons(w->port);
+	for (int i = 0; i < 4; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_true(fds[i] >= 0);
+		assert_int_equal(connect(fds[i], (struct sockaddr *)&self, sizeof(self)), 0);
+		assert_int_equal(is_kept(w, fds[i]), i < 3);
+	}
+	for (int i = 0; i < 6; i++) {
+		raw_open(&local[i], w->uv, w->port);
+		assert_true(is_kept(w, local[i].fd));
+	}
+	/* One goes, one may come. */
+	close(fds[0]);
+	close(fds[3]);
+	raw_turn(w->uv, 30);
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fds[0], (struct sockaddr *)&self, sizeof(self)), 0);
+	assert_true(is_kept(w, fds[0]));
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	for (int i = 0; i < 6; i++)
+		raw_close(&local[i]);
+	raw_turn(w->uv, 30);
+	void *world = w;
+	(void)tear_down(&world);
+}
+
 static void a_taken_port_is_a_clear_error(void **state)
 {
 	struct world *w = *state;
@@ -731,6 +802,7 @@ int main(void)
 		TEST(http_1_0_gets_a_body_that_ends_with_the_connection),
 		TEST(an_answer_short_of_its_promise_closes),
 		TEST(a_paused_body_is_not_read_without_bound),
+		cmocka_unit_test(one_address_has_few_connections_and_loopback_many),
 		TEST(a_taken_port_is_a_clear_error),
 		TEST(it_binds_to_what_was_asked_and_nothing_else),
 		TEST(the_server_closes_under_open_connections),
