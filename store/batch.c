@@ -30,11 +30,12 @@
 #	define WAL_SYNC_FLAGS SQLITE_SYNC_NORMAL
 #endif
 
-enum { Q_BEGIN, Q_COMMIT, Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO, Q_POS, N_Q };
+enum { Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO, Q_POS, N_Q };
 
 static const char *const sql[N_Q] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
 	[Q_COMMIT] = "COMMIT",
+	[Q_ROLLBACK] = "ROLLBACK",
 	[Q_SAVEPOINT] = "SAVEPOINT s",
 	[Q_RELEASE] = "RELEASE s",
 	[Q_ROLLBACK_TO] = "ROLLBACK TO s",
@@ -322,24 +323,32 @@ static enum err begin_batch(struct store *st)
 
 enum err store_begin(struct store *st)
 {
-	enum err err;
+	bool first = !st->open;
+	enum err err = ERR_OK;
 
 	assert(st->depth < STORE_DEPTH_MAX);
-	if (st->depth == 0) {
+	if (st->depth == 0)
 		err = begin_batch(st);
-		if (err)
-			return err;
-	}
-	err = run(st, Q_SAVEPOINT);
+	if (!err && !first)
+		err = run(st, Q_SAVEPOINT);
 	if (err) {
 		if (st->depth == 0 && st->lost)
 			fail_open(st, err);
 		return err;
 	}
-	st->marks[st->depth].feed_tail = st->now.feed_tail;
-	st->marks[st->depth].changes = sqlite3_total_changes64(st->db);
-	st->depth++;
+	st->marks[st->depth++] = (struct mark){ .feed_tail = st->now.feed_tail,
+		.changes = sqlite3_total_changes64(st->db),
+		.first = first };
 	return ERR_OK;
+}
+
+static enum err undo(struct store *st, const struct mark *mark)
+{
+	enum err err = run(st, mark->first ? Q_ROLLBACK : Q_ROLLBACK_TO);
+
+	if (!err && mark->first)
+		st->open = false; /* the next one begins a new batch */
+	return err || mark->first ? err : run(st, Q_RELEASE);
 }
 
 void store_rollback(struct store *st)
@@ -350,7 +359,7 @@ void store_rollback(struct store *st)
 	assert(st->depth > 0);
 	mark = &st->marks[--st->depth];
 	changed = sqlite3_total_changes64(st->db) != mark->changes;
-	if (!st->lost && (run(st, Q_ROLLBACK_TO) || run(st, Q_RELEASE)) && !st->lost)
+	if (!st->lost && undo(st, mark) && !st->lost)
 		st->lost = ERR_IO; /* what can't be undone is not committed */
 	if (st->lost) {
 		if (st->depth == 0)
@@ -370,7 +379,7 @@ enum err store_commit(struct store *st)
 	enum err err = st->lost ? st->lost : st->tx_err;
 
 	assert(st->depth > 0);
-	if (!err)
+	if (!err && !st->marks[st->depth - 1].first)
 		err = run(st, Q_RELEASE);
 	if (err) {
 		store_rollback(st);

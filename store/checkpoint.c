@@ -202,9 +202,12 @@ static int64_t kib(const struct store *st, int frames)
 
 void checkpoint_before_begin(struct store *st)
 {
-	if (!is_held(st))
+	bool long_enough = kib(st, st->wal_frames) >= HOLD_FIRMLY * (int64_t)st->wal_limit_kib;
+
+	/* Also for one that was not waited for so far: it may take its time on a busy disk. */
+	if (!st->holding || (st->hold_broken && !long_enough))
 		return;
-	if (kib(st, st->wal_frames) < HOLD_FIRMLY * (int64_t)st->wal_limit_kib) {
+	if (!long_enough) {
 		st->hold_broken = true;
 	} else {
 		disk_wait(st->disk, &st->hold);

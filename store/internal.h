@@ -50,6 +50,7 @@ struct batch {
 struct mark {
 	struct feed_node **feed_tail;
 	int64_t changes; /* rows that the connection had changed */
+	bool first;      /* in its batch: undone with that, it needs no savepoint */
 };
 
 /* A checkpoint on a connection of its own; outlives a store that is closed meanwhile. */

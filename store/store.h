@@ -8,10 +8,11 @@
  * store_durable(), or shows only what lies at or before store_durable_pos().
  *
  * Group commit. All transactions of a loop turn, and all made while the WAL is being synced,
- * are savepoints inside one SQLite transaction (a batch), which is committed at the end of a
- * turn and synced by the store's own disk thread, one batch at a time:
+ * are parts of one SQLite transaction (a batch; each but its first has a savepoint), which is
+ * committed at the end of a turn and then synced, one batch at a time, by the kernel (aio.h) or
+ * the store's own disk thread:
  *
- *     begin/commit ... --end of turn--> COMMIT --disk thread--> synced: waiters, feed
+ *     begin/commit ... --end of turn--> COMMIT --off the loop--> synced: waiters, feed
  *          next batch collects here  <---------- meanwhile
  *
  * Thus many writers share pages and one sync, and a lone writer pays for exactly one. When a
