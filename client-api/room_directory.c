@@ -56,6 +56,10 @@ static enum err set_alias(struct request *r)
 	if (!err)
 		err = directory_alias_put(
 			r->api->rooms, r->args[0], room_id, r->caller.user_id, &r->why);
+	if (err == ERR_EXISTS) {
+		reply_error(r, 409, "M_UNKNOWN", "%s", r->why.text);
+		return ERR_OK;
+	}
 	if (!err)
 		reply_empty(r);
 	return err;

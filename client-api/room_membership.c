@@ -106,6 +106,10 @@ static enum err forget_room(struct request *r)
 {
 	enum err err = rooms_forget(r->api->rooms, r->args[0], r->caller.user_id, &r->why);
 
+	if (err == ERR_INVALID) {
+		reply_error(r, 400, "M_UNKNOWN", "%s", r->why.text);
+		return ERR_OK;
+	}
 	if (!err)
 		reply_empty(r);
 	return err;

@@ -14,8 +14,10 @@
 static enum err query_limit(struct request *r, int64_t max, unsigned *out)
 {
 	int64_t limit = PAGE_DEFAULT;
-	enum err err = request_query_int(r, "limit", 0, max, &limit);
+	enum err err = request_query_int(r, "limit", -1, max, &limit);
 
+	if (!err && limit < 0)
+		err = err_set(&r->why, ERR_INVALID, "limit must not be negative");
 	*out = (unsigned)limit;
 	return err;
 }

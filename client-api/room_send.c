@@ -6,6 +6,7 @@
 #include "client-api/rooms.h"
 #include "client-api/routes.h"
 #include "node/base/limits.h"
+#include "node/core/id.h"
 #include "node/room/member.h"
 #include "node/room/send.h"
 
@@ -59,6 +60,8 @@ static enum err set_member(struct request *r, struct room_send *s, bool *is_done
 		.room = s->room_id, .target = s->state_key, .content = s->content
 	};
 	struct str membership;
+	struct str localpart;
+	struct str server;
 	enum err err = json_str(r->body, "membership", &membership, &r->why);
 
 	*is_done = false;
@@ -77,6 +80,8 @@ static enum err set_member(struct request *r, struct room_send *s, bool *is_done
 		m.action = MEMBER_JOIN;
 	else
 		return ERR_OK;
+	if (!id_user(s->state_key, &localpart, &server))
+		return err_set(&r->why, ERR_INVALID, "the state key is no user id");
 	if (m.action != MEMBER_INVITE && !str_eq(s->state_key, s->sender))
 		return err_set(&r->why, ERR_FORBIDDEN, "nobody can do this for another");
 	*is_done = true;

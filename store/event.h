@@ -124,10 +124,10 @@ enum err store_event_rooms_between(struct store *st, struct arena *a, int64_t fr
 enum err store_event_local_range(struct store *st, struct arena *a, int64_t from, int64_t to,
 	unsigned limit, store_event_fn *fn, void *arg) MUST_CHECK;
 
-/* The event that this device already made with this transaction id; ERR_NOT_FOUND. user_id is
- * of the device. */
+/* The event of this type that this device already made with this transaction id; ERR_NOT_FOUND.
+ * user_id is of the device. */
 enum err store_event_by_txn(struct store *st, struct arena *a, struct str user_id,
-	struct str device_id, struct str room_id, struct str txn_id,
+	struct str device_id, struct str room_id, struct str type, struct str txn_id,
 	struct str *event_id) MUST_CHECK;
 
 /*

@@ -60,7 +60,8 @@ static const char *const sql[N_Q] = {
 		"SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid > ?1 AND e.nid <= ?2"
 		" AND e.flags & 16 AND e.pos > 0 ORDER BY e.nid LIMIT ?3",
 	[Q_BY_TXN] = "SELECT event_id, flags FROM event"
-		     " WHERE sender = ?1 AND device = ?2 AND txn_id = ?3 AND room = ?4",
+		     " WHERE sender = ?1 AND device = ?2 AND txn_id = ?3 AND room = ?4"
+		     " AND type = ?5",
 	[Q_RELATIONS_UP] = RELATED " AND r.rel_type = ?6 ORDER BY e.pos LIMIT ?7",
 	[Q_RELATIONS_DOWN] = RELATED " AND r.rel_type = ?6 ORDER BY e.pos DESC LIMIT ?7",
 	[Q_ALL_RELATIONS_UP] = RELATED " ORDER BY e.pos LIMIT ?7",
@@ -293,24 +294,29 @@ enum err store_event_local_range(struct store *st, struct arena *a, int64_t from
 }
 
 enum err store_event_by_txn(struct store *st, struct arena *a, struct str user_id,
-	struct str device_id, struct str room_id, struct str txn_id, struct str *event_id)
+	struct str device_id, struct str room_id, struct str type, struct str txn_id,
+	struct str *event_id)
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_BY_TXN);
 	int64_t user;
 	int64_t device = 0;
 	int64_t room = 0;
+	int64_t of_type = 0;
 	enum err err = name_find(st, user_id, &user);
 
 	if (!err)
 		err = name_find(st, device_id, &device);
 	if (!err)
 		err = name_find(st, room_id, &room);
+	if (!err)
+		err = name_find(st, type, &of_type);
 	if (err)
 		return err;
 	stmt_bind_i64(q, 1, user);
 	stmt_bind_i64(q, 2, device);
 	stmt_bind_str(q, 3, txn_id);
 	stmt_bind_i64(q, 4, room);
+	stmt_bind_i64(q, 5, of_type);
 	if (!stmt_row(q))
 		return stmt_none(q);
 	*event_id = event_key_text(a, stmt_str(q, 0), (unsigned)stmt_i64(q, 1));

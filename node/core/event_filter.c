@@ -52,6 +52,8 @@ static enum err parse_lists(
 		{ "not_senders", user_id, &f->not_senders },
 		{ "rooms", id_room, &f->rooms },
 		{ "not_rooms", id_room, &f->not_rooms },
+		{ "related_by_rel_types", any_string, &f->related_by_rel_types },
+		{ "related_by_senders", user_id, &f->related_by_senders },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -167,6 +169,18 @@ bool event_filter_match_content(const struct event_filter *f, const struct json 
 		(f->contains_url == FILTER_URL_WITH);
 }
 
+bool event_filter_has_relations(const struct event_filter *f)
+{
+	return f->related_by_rel_types.set || f->related_by_senders.set;
+}
+
+bool event_filter_match_relation(
+	const struct event_filter *f, struct str rel_type, struct str sender)
+{
+	return (!f->related_by_rel_types.set || list_has(&f->related_by_rel_types, rel_type)) &&
+		(!f->related_by_senders.set || list_has(&f->related_by_senders, sender));
+}
+
 bool event_filter_none(const struct event_filter *f)
 {
 	return (f->types.set && !f->types.n) || (f->senders.set && !f->senders.n) ||
@@ -176,5 +190,5 @@ bool event_filter_none(const struct event_filter *f)
 bool event_filter_all(const struct event_filter *f)
 {
 	return !f->types.set && !f->not_types.n && !f->senders.set && !f->not_senders.n &&
-		f->contains_url == FILTER_URL_ANY;
+		f->contains_url == FILTER_URL_ANY && !event_filter_has_relations(f);
 }

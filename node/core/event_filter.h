@@ -26,6 +26,7 @@ struct event_filter {
 	struct filter_list types, not_types; /* '*' stands for any run of characters */
 	struct filter_list senders, not_senders;
 	struct filter_list rooms, not_rooms;
+	struct filter_list related_by_rel_types, related_by_senders;
 	enum { FILTER_URL_ANY, FILTER_URL_WITH, FILTER_URL_WITHOUT } contains_url;
 	bool lazy_load_members;
 	bool include_redundant_members;
@@ -45,6 +46,11 @@ bool event_filter_match(
  */
 bool event_filter_match_content(const struct event_filter *f, const struct json *content);
 bool event_filter_room(const struct event_filter *f, struct str room_id);
+/* related_by_rel_types and related_by_senders: does the filter ask for relations, and is one of
+ * this kind by this sender among them? */
+bool event_filter_has_relations(const struct event_filter *f);
+bool event_filter_match_relation(
+	const struct event_filter *f, struct str rel_type, struct str sender);
 /* True if no event at all can pass: the part need not be read. */
 bool event_filter_none(const struct event_filter *f);
 /* True if type, sender and content let everything pass (rooms and limit aside). */

@@ -202,6 +202,23 @@ static enum err put_relations(
 	return err;
 }
 
+static void put_membership(
+	const struct room_format *f, const struct store_event *e, struct jw *w)
+{
+	static const struct {
+		enum membership membership;
+		const char *name;
+	} names[] = { { MEMBERSHIP_INVITE, "invite" }, { MEMBERSHIP_JOIN, "join" },
+		{ MEMBERSHIP_KNOCK, "knock" }, { MEMBERSHIP_LEAVE, "leave" },
+		{ MEMBERSHIP_BAN, "ban" } };
+	enum membership m =
+		f->viewer ? room_viewer_membership_at(f->viewer, e) : MEMBERSHIP_NONE;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].membership == m)
+			jw_kv_z(w, "membership", names[i].name);
+}
+
 static enum err put_unsigned(
 	const struct room_format *f, const struct store_event *e, struct jw *w)
 {
@@ -211,6 +228,7 @@ static enum err put_unsigned(
 	jw_obj(w);
 	if (f->now_ms)
 		jw_kv_int(w, "age", f->now_ms - e->origin_server_ts);
+	put_membership(f, e, w);
 	if (e->txn_id.n && f->device_id.n && str_eq(e->sender, f->user_id) &&
 		str_eq(e->device_id, f->device_id))
 		jw_kv_str(w, "transaction_id", e->txn_id);

@@ -1,6 +1,7 @@
 #include "node/room/page.h"
 
 #include "node/base/map.h"
+#include "node/room/related.h"
 #include "node/room/splice.h"
 
 #define STEP   100  /* events read at once */
@@ -22,10 +23,11 @@ bool page_wants(const struct page *p, const struct store_event *e)
 	if (!event_filter_match(f, e->type, e->sender, e->room_id))
 		return false;
 	if (f->contains_url == FILTER_URL_ANY)
-		return true;
+		return room_related(p->r->store, p->arena, f, e);
 	return !json_parse_in(p->arena, splice_get(e->json, "content"), &json_limits_peer,
 		       &content, NULL) &&
-		event_filter_match_content(f, content);
+		event_filter_match_content(f, content) &&
+		room_related(p->r->store, p->arena, f, e);
 }
 
 static bool take(void *arg, const struct store_event *e)

@@ -40,6 +40,7 @@ static enum err find_leaving(
 enum err reach_find(struct rooms *r, struct arena *a, const struct room_reader *reader,
 	struct reach *out, struct err_ctx *why)
 {
+	struct store_member m;
 	enum err err = room_get(r, reader->room_id, &out->room);
 
 	if (err == ERR_NOT_FOUND)
@@ -49,11 +50,11 @@ enum err reach_find(struct rooms *r, struct arena *a, const struct room_reader *
 	out->group = out->room->group;
 	out->current = true;
 	out->until = INT64_MAX;
-	if (store_membership_of(r->store, reader->room_id, reader->user_id) ==
-			MEMBERSHIP_JOIN ||
-		is_world_readable(r, out->room, &err))
+	if (store_membership_get(r->store, a, reader->room_id, reader->user_id, &m))
+		m = (struct store_member){ .membership = MEMBERSHIP_NONE };
+	if (m.membership == MEMBERSHIP_JOIN || is_world_readable(r, out->room, &err))
 		return err;
-	err = find_leaving(r, a, reader, out);
+	err = m.forgotten ? ERR_NOT_FOUND : find_leaving(r, a, reader, out);
 	return err == ERR_NOT_FOUND ? err_set(why, ERR_FORBIDDEN, "you are not in this room")
 				    : err;
 }

@@ -16,7 +16,8 @@ struct reach {
 	int64_t until; /* live events after this position are none of the reader's */
 };
 
-/* ERR_FORBIDDEN: not in the room, never was, and the room is not for all to read. */
+/* ERR_FORBIDDEN: not in the room, never was or has forgotten it, and the room is not for all to
+ * read. */
 enum err reach_find(struct rooms *r, struct arena *a, const struct room_reader *reader,
 	struct reach *out, struct err_ctx *why) MUST_CHECK;
 

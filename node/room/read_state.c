@@ -62,6 +62,8 @@ enum err room_read_state_event(struct rooms *r, const struct room_reader *reader
 	return err;
 }
 
+#define FIRST_EVENTS 20 /* looked at for the first that has members */
+
 struct wanted {
 	struct str membership;
 	struct str not_membership;
@@ -83,6 +85,39 @@ static bool take_group(void *arg, const struct store_event *e)
 	return false;
 }
 
+struct first_members {
+	struct rooms *r;
+	struct arena *a;
+	int64_t group;
+};
+
+static bool has_members(void *arg, const struct store_event *e)
+{
+	const struct store_state_key key = { .type = STR("m.room.member"), .any_key = true };
+	struct first_members *f = arg;
+	const struct store_state_entry *entries;
+	size_t n;
+
+	if (e->state_after &&
+		!store_state_group_read(
+			f->r->store, f->a, e->state_after, &key, 1, &entries, &n) &&
+		n)
+		f->group = e->state_after;
+	return !f->group;
+}
+
+/* Before the room's first event nobody was in it: who reads from there means its beginning. */
+static enum err first_group(
+	struct rooms *r, struct arena *a, struct str room_id, int64_t *group)
+{
+	struct first_members f = { .r = r, .a = a };
+	enum err err = store_event_range(r->store, a, room_id, INT64_MIN, INT64_MAX, true,
+		FIRST_EVENTS, has_members, &f);
+
+	*group = f.group;
+	return err;
+}
+
 /* The state at a place of the timeline, if that is before what the reader sees anyway. */
 static enum err go_to(struct rooms *r, struct arena *a, const struct room_reader *reader,
 	struct str at, struct reach *reach, struct err_ctx *why)
@@ -95,6 +130,8 @@ static enum err go_to(struct rooms *r, struct arena *a, const struct room_reader
 		return err;
 	err = store_event_range(
 		r->store, a, reader->room_id, INT64_MIN, pos, false, 1, take_group, &group);
+	if (!err && !group)
+		err = first_group(r, a, reader->room_id, &group);
 	if (!err && group)
 		reach->group = group;
 	return err;

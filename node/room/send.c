@@ -4,6 +4,7 @@
 #include "node/core/id.h"
 #include "node/core/power.h"
 #include "node/room/build.h"
+#include "node/room/content.h"
 #include "node/room/room.h"
 
 struct sending {
@@ -45,7 +46,7 @@ static bool was_sent(struct sending *x)
 
 	if (!s->txn_id.n ||
 		store_event_by_txn(x->r->store, x->a, s->sender, s->device_id, s->room_id,
-			s->txn_id, &event_id))
+			s->type, s->txn_id, &event_id))
 		return false;
 	room_copy_id(s->event_id, event_id);
 	return true;
@@ -208,6 +209,8 @@ static enum err send_checked(struct sending *x)
 		err = err ? err : fail(x, ERR_FORBIDDEN, NULL, "you are not in this room");
 	if (!err)
 		err = check_type(x);
+	if (!err)
+		err = room_content_check(x->r, x->room->version, x->a, s);
 	if (err || is_so(x))
 		return err;
 	d.redacts = s->redacts;

@@ -4,6 +4,7 @@
 #include "node/core/id.h"
 #include "node/core/visibility.h"
 #include "node/room/room.h"
+#include "node/room/splice.h"
 #include "node/user/account_data.h"
 
 #define NEVER_SHOWN (STORE_OUTLIER | STORE_REJECTED | STORE_SOFT_FAILED)
@@ -24,6 +25,8 @@ struct room_viewer {
 	const struct room_version *version; /* NULL: no such room, nothing is seen */
 
 	enum membership membership; /* now */
+	int64_t membership_pos;     /* since when: 0 if it isn't known */
+	bool forgotten;             /* the user is as one who never was in the room */
 	bool joined;                /* now: the user, or any of the server's */
 	enum visibility setting;    /* now */
 	int64_t setting_pos;        /* since when */
@@ -51,19 +54,28 @@ static enum visibility read_setting(struct room_viewer *v, int64_t nid)
 	return (enum visibility)m->value;
 }
 
-static enum visibility_member read_member(struct room_viewer *v, int64_t nid)
+static enum membership read_membership(struct room_viewer *v, int64_t nid)
 {
 	struct store_event row;
-	CLEANUP(event_freep) struct event *e = NULL;
 	struct memo *m = &v->members[(uint64_t)nid % MEMO];
 
 	if (m->nid == nid)
-		return (enum visibility_member)m->value;
-	if (store_event_get_nid(v->r->store, v->arena, nid, &row) ||
-		event_from_store(row.json, row.event_id, v->version, &e))
-		return VISIBILITY_MEMBER_NONE;
-	*m = (struct memo){ nid, (int)visibility_member_of(e) };
-	return (enum visibility_member)m->value;
+		return (enum membership)m->value;
+	if (store_event_get_nid(v->r->store, v->arena, nid, &row))
+		return MEMBERSHIP_NONE;
+	*m = (struct memo){ nid,
+		(int)membership_parse(splice_string(
+			splice_get(splice_get(row.json, "content"), "membership"))) };
+	return (enum membership)m->value;
+}
+
+static enum visibility_member read_member(struct room_viewer *v, int64_t nid)
+{
+	enum membership m = read_membership(v, nid);
+
+	return m == MEMBERSHIP_JOIN      ? VISIBILITY_MEMBER_JOIN
+		: m == MEMBERSHIP_INVITE ? VISIBILITY_MEMBER_INVITE
+					 : VISIBILITY_MEMBER_NONE;
 }
 
 static struct room_viewer *viewer_new(struct rooms *r, struct arena *a, struct str room_id)
@@ -96,9 +108,14 @@ struct room_viewer *room_viewer_new(
 	struct rooms *r, struct arena *a, struct str room_id, struct str user_id)
 {
 	struct room_viewer *v = viewer_new(r, a, room_id);
+	struct store_member m;
 
 	v->user_id = user_id;
-	v->membership = store_membership_of(r->store, room_id, user_id);
+	if (!store_membership_get(r->store, a, room_id, user_id, &m)) {
+		v->membership = m.membership;
+		v->membership_pos = m.pos;
+		v->forgotten = m.forgotten;
+	}
 	v->joined = v->membership == MEMBERSHIP_JOIN;
 	return v;
 }
@@ -175,7 +192,7 @@ static enum visibility_member member_in(struct room_viewer *v, int64_t group)
 {
 	int64_t nid;
 
-	if (!group)
+	if (!group || v->forgotten)
 		return VISIBILITY_MEMBER_NONE;
 	if (v->server.n)
 		return server_in(v, group);
@@ -190,7 +207,7 @@ static bool joined_after(struct room_viewer *v, const struct store_event *e)
 	const struct store_member_change *changes;
 	size_t n;
 
-	if (v->server.n || !rooms_is_local_user(v->r, v->user_id))
+	if (v->server.n || v->forgotten || !rooms_is_local_user(v->r, v->user_id))
 		return false;
 	if (store_membership_changes(v->r->store, v->arena, v->user_id, e->pos > 0 ? e->pos : 0,
 		    INT64_MAX, &changes, &n))
@@ -238,4 +255,22 @@ bool room_viewer_sees(struct room_viewer *v, const struct store_event *e)
 	if (!e->is_state && ignores(v, e->sender))
 		return false;
 	return surely_seen(v, e) || allowed(v, e);
+}
+
+enum membership room_viewer_membership_at(struct room_viewer *v, const struct store_event *e)
+{
+	int64_t group = e->state_after ? e->state_after : e->state_before;
+	int64_t nid;
+	enum err err;
+
+	if (!v->user_id.n)
+		return MEMBERSHIP_NONE;
+	if (v->membership_pos && e->pos >= v->membership_pos)
+		return v->membership;
+	if (!group)
+		return MEMBERSHIP_NONE;
+	err = store_state_group_get(v->r->store, group, STR("m.room.member"), v->user_id, &nid);
+	if (err)
+		return err == ERR_NOT_FOUND ? MEMBERSHIP_LEAVE : MEMBERSHIP_NONE;
+	return read_membership(v, nid);
 }

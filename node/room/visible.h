@@ -27,4 +27,9 @@ bool room_viewer_sees(struct room_viewer *v, const struct store_event *e);
 /* The reader's own membership now; MEMBERSHIP_NONE for a server. */
 enum membership room_viewer_membership(const struct room_viewer *v);
 
+/* The reader's own membership at the event, as it left it (unsigned.membership);
+ * MEMBERSHIP_NONE for a server, and where it isn't known. Costs nothing for what came after the
+ * reader's own last member event. */
+enum membership room_viewer_membership_at(struct room_viewer *v, const struct store_event *e);
+
 #endif

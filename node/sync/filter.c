@@ -7,15 +7,13 @@
 #include "store/store.h"
 #include "store/user_setting.h"
 
-static enum err check_fields(const struct json *obj, struct err_ctx *why)
+static enum err parse_fields(
+	struct arena *a, const struct json *obj, struct event_fields *out, struct err_ctx *why)
 {
 	const struct json *fields = NULL;
 	enum err err = json_opt_arr(obj, "event_fields", &fields, why);
 
-	for (const struct json *m = json_first(fields); m && !err; m = json_next(m))
-		if (!json_is(m, JSON_STRING))
-			err = err_set(why, ERR_MALFORMED, "event_fields holds no strings");
-	return err;
+	return err ? err : event_fields_parse(a, fields, out, why);
 }
 
 static enum err check_format(const struct json *obj, bool *federation, struct err_ctx *why)
@@ -49,7 +47,7 @@ enum err sync_filter_parse(
 
 	if (obj && !json_is(obj, JSON_OBJECT))
 		return err_set(why, ERR_MALFORMED, "a filter is an object");
-	err = check_fields(obj, why);
+	err = parse_fields(a, obj, &f.fields, why);
 	if (!err)
 		err = check_format(obj, &f.federation_format, why);
 	if (!err)

@@ -1,12 +1,10 @@
 /*
  * filter: what a client wants of /sync (client-server API, "Filtering").
- *
- * event_fields is checked and kept, and all fields are sent: the specification lets a server
- * include more than was asked for.
  */
 #ifndef KITH_SYNC_FILTER_H
 #define KITH_SYNC_FILTER_H
 
+#include "node/core/event_fields.h"
 #include "node/core/event_filter.h"
 
 struct store;
@@ -24,6 +22,7 @@ struct sync_filter {
 	struct event_filter room_account_data;
 	bool include_leave;
 	bool federation_format;
+	struct event_fields fields; /* of room events */
 };
 
 /* obj NULL: everything passes. Borrows from obj's tree, arrays are in a. ERR_MALFORMED,

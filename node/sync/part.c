@@ -4,6 +4,26 @@
 #include "node/room/token.h"
 #include "node/sync/answer.h"
 
+/* What the filter's event_fields leave of an event. */
+static enum err write_fields(struct answer *an, const struct room_data *d,
+	const struct room_format *f, const struct store_event *e)
+{
+	CLEANUP(buf_deinit) struct buf text = { 0 };
+	struct jw w = jw_to(&text);
+	const struct json *tree;
+	enum err err = ERR_OK;
+
+	if (an->filter->federation_format)
+		buf_put_str(&text, e->json);
+	else
+		err = room_format_event(f, e, &w);
+	if (!err && json_parse_in(d->a, buf_str(&text), &json_limits_peer, &tree, NULL))
+		err = ERR_CORRUPT;
+	if (!err)
+		event_fields_put(&an->filter->fields, tree, &an->w);
+	return err;
+}
+
 static enum err write_event(
 	struct answer *an, const struct room_data *d, const struct store_event *e)
 {
@@ -17,6 +37,8 @@ static enum err write_event(
 		.prev_content = true,
 		.viewer = d->viewer };
 
+	if (an->filter->fields.set)
+		return write_fields(an, d, &f, e);
 	if (an->filter->federation_format) {
 		jw_raw(&an->w, e->json);
 		return ERR_OK;

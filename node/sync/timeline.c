@@ -1,4 +1,5 @@
 /* The newest events of a room that a client gets, and whether there are more before them. */
+#include "node/room/related.h"
 #include "node/sync/answer.h"
 
 /* Events that are looked at for one timeline when a filter or the history's visibility lets few
@@ -27,7 +28,7 @@ static bool passes(struct scan *s, const struct store_event *e)
 		(json_parse_in(s->d->a, e->json, &json_limits_peer, &tree, NULL) ||
 			!event_filter_match_content(f, json_get(tree, "content"))))
 		return false;
-	return room_viewer_sees(s->d->viewer, e);
+	return room_viewer_sees(s->d->viewer, e) && room_related(s->an->store, s->d->a, f, e);
 }
 
 static bool look_at(void *arg, const struct store_event *e)

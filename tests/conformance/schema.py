@@ -142,6 +142,6 @@ class Api:
         for kind in ("oneOf", "anyOf"):
             if kind not in schema:
                 continue
-            fits = sum(not self.check(value, s, at) for s in schema[kind])
-            if not fits or (kind == "oneOf" and fits > 1):
-                out.append(f"{at}: fits {fits} of {len(schema[kind])} alternatives")
+            # The specification says oneOf where a value may well fit more than one of them.
+            if all(self.check(value, s, at) for s in schema[kind]):
+                out.append(f"{at}: fits none of {len(schema[kind])} alternatives")

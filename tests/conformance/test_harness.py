@@ -16,7 +16,7 @@ class Schemas(Case):
         for v in bad:
             self.assertNotEqual(api.check(v, schema), [], v)
 
-    def test_one_of_fits_one_alone(self):
+    def test_alternatives(self):
         schema = {"oneOf": [{"type": "string"}, {"required": ["a"], "type": "object"}]}
         self.assertEqual(api.check("x", schema), [])
         self.assertEqual(api.check({"a": 1}, schema), [])

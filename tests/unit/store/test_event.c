@@ -342,15 +342,18 @@ static void a_transaction_id_finds_its_event(void **state)
 		room_maker_put(&maker, e, STORE_LOCAL, STR("DEV"), STR("t1"), &nid, &pos),
 		ERR_OK);
 	assert_int_equal(store_commit(maker.st), ERR_OK);
-	assert_int_equal(store_event_by_txn(
-				 maker.st, a, ALICE, STR("DEV"), maker.room_id, STR("t1"), &id),
+	assert_int_equal(store_event_by_txn(maker.st, a, ALICE, STR("DEV"), maker.room_id,
+				 e->type, STR("t1"), &id),
 		ERR_OK);
 	assert_true(str_eq(id, e->event_id));
 	assert_int_equal(store_event_by_txn(maker.st, a, ALICE, STR("OTHER"), maker.room_id,
-				 STR("t1"), &id),
+				 e->type, STR("t1"), &id),
 		ERR_NOT_FOUND);
 	assert_int_equal(store_event_by_txn(maker.st, a, ALICE, STR("DEV"),
-				 STR("!o:here.example"), STR("t1"), &id),
+				 STR("!o:here.example"), e->type, STR("t1"), &id),
+		ERR_NOT_FOUND);
+	assert_int_equal(store_event_by_txn(maker.st, a, ALICE, STR("DEV"), maker.room_id,
+				 STR("other.type"), STR("t1"), &id),
 		ERR_NOT_FOUND);
 	assert_int_equal(store_event_get_nid(maker.st, a, nid, &got), ERR_OK);
 	assert_str_equal(got.device_id, "DEV");
