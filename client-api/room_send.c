@@ -7,6 +7,7 @@
 #include "client-api/routes.h"
 #include "node/base/limits.h"
 #include "node/core/id.h"
+#include "node/room/canonical_alias.h"
 #include "node/room/member.h"
 #include "node/room/send.h"
 
@@ -89,6 +90,39 @@ static enum err set_member(struct request *r, struct room_send *s, bool *is_done
 	return ERR_OK;
 }
 
+struct naming {
+	struct alias_check check;
+	struct room_send send;
+	struct request *request;
+};
+
+static void aliases_checked(struct alias_check *c, enum err err)
+{
+	struct naming *x = c->owner;
+
+	if (err)
+		room_reply_error(x->request, err, c->errcode, &c->why);
+	else
+		(void)send_and_reply(x->request, &x->send);
+}
+
+/* Aliases of other servers are looked up there before the event is sent. */
+static enum err set_canonical_alias(struct request *r, const struct room_send *s)
+{
+	struct naming *x = ARENA_NEW(r->arena, struct naming);
+
+	x->send = *s;
+	x->request = r;
+	x->check = (struct alias_check){ .room_id = s->room_id,
+		.content = s->content,
+		.done = aliases_checked,
+		.owner = x };
+	if (rooms_user_is_joined(r->api->rooms, s->room_id, s->sender) &&
+		alias_check_start(r->api->rooms, &x->check))
+		return ERR_OK;
+	return send_and_reply(r, &x->send);
+}
+
 static enum err set_state(struct request *r)
 {
 	struct room_send s = sending(r);
@@ -100,6 +134,8 @@ static enum err set_state(struct request *r)
 	s.state_key = r->n_args > 2 ? r->args[2] : STR("");
 	if (str_eq(s.type, STR("m.room.member")))
 		err = set_member(r, &s, &is_done);
+	else if (str_eq(s.type, STR("m.room.canonical_alias")) && !s.state_key.n)
+		return set_canonical_alias(r, &s);
 	return err || is_done ? err : send_and_reply(r, &s);
 }
 

@@ -79,13 +79,29 @@ static bool is_ours(struct str key)
 	return false;
 }
 
+static bool is_profile(struct str key)
+{
+	return str_eq(key, STR("displayname")) || str_eq(key, STR("avatar_url"));
+}
+
+/* Who enters a room may have another name or picture there than elsewhere. */
+static bool has_own_profile(const struct member_op *op)
+{
+	const struct json *content = op->m->content;
+
+	return str_eq(op->target, op->m->sender) &&
+		(json_get(content, "displayname") || json_get(content, "avatar_url"));
+}
+
 static void make_content(struct member_op *op, struct str authoriser)
 {
 	const struct room_member *m = op->m;
 	struct buf out = { 0 };
 	struct jw w = jw_to(&out);
-	bool plain = m->action == MEMBER_JOIN || m->action == MEMBER_KNOCK ||
-		m->action == MEMBER_INVITE;
+	bool own_profile = has_own_profile(op);
+	bool plain = !own_profile &&
+		(m->action == MEMBER_JOIN || m->action == MEMBER_KNOCK ||
+			m->action == MEMBER_INVITE);
 
 	jw_obj(&w);
 	if (plain)
@@ -99,7 +115,7 @@ static void make_content(struct member_op *op, struct str authoriser)
 	if (authoriser.n)
 		jw_kv_str(&w, "join_authorised_via_users_server", authoriser);
 	for (const struct json *c = json_first(m->content); c; c = json_next(c)) {
-		if (is_ours(json_key(c)))
+		if (is_ours(json_key(c)) && !(own_profile && is_profile(json_key(c))))
 			continue;
 		jw_key_str(&w, json_key(c));
 		jw_json(&w, c);

@@ -4,6 +4,7 @@
 #include "node/core/id.h"
 #include "node/core/power.h"
 #include "node/room/build.h"
+#include "node/room/canonical_alias.h"
 #include "node/room/content.h"
 #include "node/room/room.h"
 
@@ -102,66 +103,6 @@ static enum err check_redaction(struct sending *x)
 	return ERR_OK;
 }
 
-/* One alias of a canonical alias event: local ones must lead here. What other servers' aliases
- * lead to can change at any time; clients check them when they use them. */
-static enum err check_alias(struct sending *x, struct str alias)
-{
-	struct str localpart;
-	struct str server;
-	struct store_alias found;
-	enum err err;
-
-	if (!id_room_alias(alias, &localpart, &server))
-		return fail(x, ERR_INVALID, NULL, "not a room alias");
-	if (!str_eq(server, x->r->server_name))
-		return ERR_OK;
-	err = store_room_alias_get(x->r->store, x->a, alias, &found);
-	if (err == ERR_NOT_FOUND || (!err && !str_eq(found.room_id, x->s->room_id)))
-		return fail(
-			x, ERR_INVALID, "M_BAD_ALIAS", "the alias does not lead to this room");
-	return err;
-}
-
-static bool has_alias(const struct event *now, struct str alias)
-{
-	struct str s;
-
-	if (!now)
-		return false;
-	if (json_as_str(json_get(now->content, "alias"), &s) && str_eq(s, alias))
-		return true;
-	for (const struct json *i = json_first(json_get(now->content, "alt_aliases")); i;
-		i = json_next(i))
-		if (json_as_str(i, &s) && str_eq(s, alias))
-			return true;
-	return false;
-}
-
-/* m.room.canonical_alias: aliases that are new in it are checked. */
-static enum err check_canonical_alias(struct sending *x)
-{
-	const struct json *content = x->s->content;
-	const struct json *alt = NULL;
-	const struct event *now;
-	struct str alias = { 0 };
-	enum err err = json_opt_str(content, "alias", &alias, &x->s->why);
-
-	if (!err)
-		err = json_opt_arr(content, "alt_aliases", &alt, &x->s->why);
-	if (err)
-		return err;
-	now = room_current(x->r, x->room, x->s->type, STR(""), &err);
-	if (!err && alias.n && !has_alias(now, alias))
-		err = check_alias(x, alias);
-	for (const struct json *i = json_first(alt); !err && i; i = json_next(i)) {
-		if (!json_as_str(i, &alias))
-			return fail(x, ERR_MALFORMED, NULL, "alt_aliases: must hold strings");
-		if (!has_alias(now, alias))
-			err = check_alias(x, alias);
-	}
-	return err;
-}
-
 static enum err check_type(struct sending *x)
 {
 	const struct room_send *s = x->s;
@@ -169,7 +110,7 @@ static enum err check_type(struct sending *x)
 	if (str_eq(s->type, STR("m.room.redaction")) && !s->is_state)
 		return check_redaction(x);
 	if (str_eq(s->type, STR("m.room.canonical_alias")) && s->is_state && !s->state_key.n)
-		return check_canonical_alias(x);
+		return canonical_alias_check(x->r, x->room, x->a, x->s);
 	return ERR_OK;
 }
 

@@ -73,13 +73,26 @@ static enum err has_text(
 	return ERR_OK;
 }
 
-static bool moved(const struct room_data *d)
+/* A new name or picture of a member moves nothing: the row is older than the token. */
+static bool member_moved(struct answer *an, struct room_data *d, struct str user_id)
 {
-	for (size_t i = 0; i < d->n_deltas; i++)
-		if (str_eq(d->deltas[i].type, STR("m.room.member")) ||
-			str_eq(d->deltas[i].type, STR("m.room.name")) ||
-			str_eq(d->deltas[i].type, STR("m.room.canonical_alias")))
+	struct store_member m;
+
+	return store_membership_get(an->store, d->a, d->part->room_id, user_id, &m) ||
+		m.pos > d->part->from;
+}
+
+static bool moved(struct answer *an, struct room_data *d)
+{
+	for (size_t i = 0; i < d->n_deltas; i++) {
+		const struct store_state_delta *delta = &d->deltas[i];
+
+		if (str_eq(delta->type, STR("m.room.name")) ||
+			str_eq(delta->type, STR("m.room.canonical_alias")) ||
+			(str_eq(delta->type, STR("m.room.member")) &&
+				member_moved(an, d, delta->state_key)))
 			return true;
+	}
 	return false;
 }
 
@@ -89,7 +102,7 @@ enum err summary_gather(struct answer *an, struct room_data *d)
 	bool named = false;
 	enum err err;
 
-	if (d->part->kind != PART_JOIN || (!d->part->full && !moved(d)))
+	if (d->part->kind != PART_JOIN || (!d->part->full && !moved(an, d)))
 		return ERR_OK;
 	s->told = true;
 	err = store_membership_count(an->store, d->part->room_id, MEMBERSHIP_JOIN, &s->joined);

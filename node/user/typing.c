@@ -9,7 +9,7 @@
 #include "store/outbox.h"
 #include "store/store.h"
 
-#define TIMEOUT_MIN_MS    1000
+#define TIMEOUT_MIN_MS    100
 #define TIMEOUT_MAX_MS    120000
 #define TIMEOUT_REMOTE_MS 30000
 /* Of one room: who joins in beyond that isn't shown. */

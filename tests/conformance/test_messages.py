@@ -253,6 +253,13 @@ class Read(Case):
         none = u.ok("GET", "/v3/rooms/{}/context/{}", room, sent[2], query={"limit": 0})
         self.assertEqual((none["events_before"], none["events_after"]), ([], []))
         u.refused(404, "M_NOT_FOUND", "GET", "/v3/rooms/{}/context/{}", room, "$nothing")
+        v = self.user()
+        u.invite(room, v)
+        v.join(room)
+        last = u.send(room)
+        lazy = u.ok("GET", "/v3/rooms/{}/context/{}", room, last, query={
+            "limit": 0, "filter": '{"lazy_load_members":true}'})
+        self.assertEqual([e["state_key"] for e in lazy["state"] if e["type"] == "m.room.member"], [u.user_id])
 
     def test_events_by_time(self):
         u = self.user()
@@ -491,10 +498,10 @@ class Receipts(Case):
             events = user.sync(timeout=500).get("rooms", {}).get("join", {}).get(room, {}).get("ephemeral", {})
             e = event_with(events.get("events", []), type="m.typing")
             return e["content"]["user_ids"] if e else None
-        a.ok("PUT", "/v3/rooms/{}/typing/{}", room, a.user_id, body={"typing": True, "timeout": 600})
+        a.ok("PUT", "/v3/rooms/{}/typing/{}", room, a.user_id, body={"typing": True, "timeout": 300})
         self.assertEqual(typing(b), [a.user_id])
         self.assertIsNone(typing(c))
-        time.sleep(0.7)
+        time.sleep(0.1)
         self.assertEqual(typing(b), [])
         a.ok("PUT", "/v3/rooms/{}/typing/{}", room, a.user_id, body={"typing": True, "timeout": 30000})
         self.assertEqual(typing(b), [a.user_id])

@@ -301,11 +301,14 @@ class Membership(Case):
 
     def test_an_invite_tells_of_the_room(self):
         a, b = self.users("a", "b")
-        room = a.create_room(name="Invites", topic="T", room_alias_name=f"stripped{next(numbers)}")
+        room = a.create_room(name="Invites", topic="T", initial_state=[
+            {"type": "m.room.avatar", "content": {"url": "mxc://a/b"}},
+            {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}], room_alias_name=f"stripped{next(numbers)}")
         a.invite(room, b)
         events = b.sync()["rooms"]["invite"][room]["invite_state"]["events"]
         have = {e["type"]: e["content"] for e in events if e["type"] != "m.room.member"}
-        for kind in ("m.room.create", "m.room.name", "m.room.join_rules", "m.room.canonical_alias"):
+        for kind in ("m.room.create", "m.room.name", "m.room.join_rules", "m.room.canonical_alias",
+                     "m.room.avatar", "m.room.encryption", "m.room.topic"):
             self.assertIn(kind, have)
         self.assertEqual(have["m.room.name"], {"name": "Invites"})
         mine = event_with(events, type="m.room.member", state_key=b.user_id)
@@ -473,6 +476,24 @@ class Membership(Case):
         u.put_state(room, "m.room.member", {"membership": "join", "displayname": "here"}, u.user_id)
         self.assertEqual(u.state(room, "m.room.member", u.user_id)["displayname"], "here")
 
+    def test_a_name_of_this_room_alone_is_kept_on_joining(self):
+        a, b = self.users("a", "b")
+        room = a.create_room(preset="public_chat")
+        b.ok("PUT", "/v3/profile/{}/displayname", b.user_id, body={"displayname": "everywhere"})
+        b.put_state(room, "m.room.member", {"membership": "join", "displayname": "here"}, b.user_id)
+        self.assertEqual(a.state(room, "m.room.member", b.user_id), {"membership": "join", "displayname": "here"})
+
+    def test_world_readable_rooms_can_be_read(self):
+        a, b = self.users("a", "b")
+        room = a.create_room(initial_state=[
+            {"type": "m.room.history_visibility", "content": {"history_visibility": "world_readable"}}])
+        event = a.send(room)
+        self.assertIn(event, [e["event_id"] for e in b.messages(room)["chunk"]])
+        self.assertEqual(b.state(room, "m.room.member", a.user_id)["membership"], "join")
+        b.ok("GET", "/v3/rooms/{}/state", room)
+        b.ok("GET", "/v3/rooms/{}/members", room)
+        b.refused(403, "M_FORBIDDEN", "PUT", "/v3/rooms/{}/send/a.b/1", room)
+
     def test_knocking(self):
         a, b = self.users("a", "b")
         room = a.create_room(name="K", initial_state=[
@@ -626,6 +647,7 @@ class Aliases(Case):
         for code, content in (
                 ("M_BAD_ALIAS", {"alias": local_alias(u, "missing")}),
                 ("M_BAD_ALIAS", {"alias": elsewhere}),
+                ("M_BAD_ALIAS", {"alias": "#a:unreachable.example"}),
                 ("M_BAD_ALIAS", {"alias": good, "alt_aliases": [local_alias(u, "missing")]}),
                 ("M_BAD_ALIAS", {"alias": good, "alt_aliases": [elsewhere]}),
                 ("M_INVALID_PARAM", {"alias": "%invalid:x.y"}),

@@ -156,6 +156,55 @@ class Sync(Case):
         late.send(room, "second")
         self.assertIn(late.user_id, members(room_of(c.sync(filter=lazy), room)))
 
+    def test_a_new_name_brings_no_state(self):
+        u = self.user()
+        room = u.create_room()
+        u.put_state(room, "a.b", {"x": 1})
+        f = {"room": {"timeline": {"types": []}, "state": {"types": ["a.b"]}, "ephemeral": {"types": []}},
+             "presence": {"types": []}}
+        self.assertEqual([e["type"] for e in room_of(u.sync(filter=f), room)["state"]["events"]], ["a.b"])
+        u.put_state(room, "m.room.member", {"membership": "join", "displayname": "boris"}, u.user_id)
+        u.send(room)
+        self.assertEqual(u.sync(filter=f).get("rooms", {}).get("join", {}), {})
+
+    def test_joining_and_leaving_in_one_step_brings_the_state(self):
+        a, b = self.users("a", "b")
+        room = a.create_room()
+        a.put_state(room, "a.b", {"x": 1})
+        a.invite(room, b)
+        f = {"room": {"timeline": {"types": []}, "state": {"types": ["a.b"]}, "include_leave": True}}
+        b.sync(filter=f)
+        b.join(room)
+        b.leave(room)
+        part = room_of(b.sync(filter=f), room, "leave")
+        self.assertEqual([e["content"] for e in part["state"]["events"]], [{"x": 1}])
+
+    def test_a_join_that_one_was_not_there_for_is_in_the_state(self):
+        a, b, c = self.users("a", "b", "c")
+        room = a.create_room(preset="public_chat", initial_state=[
+            {"type": "m.room.history_visibility", "content": {"history_visibility": "joined"}}])
+        b.join(room)
+        a.invite(room, c)
+        b.sync()
+        b.leave(room)
+        c.join(room)
+        b.join(room)
+        part = room_of(b.sync(), room)
+        events = part["state"]["events"] + part["timeline"]["events"]
+        self.assertTrue(any(e.get("state_key") == c.user_id and e["content"]["membership"] == "join" for e in events))
+
+    def test_the_summary_names_a_room_without_a_name(self):
+        a, b, c = self.users("a", "b", "c")
+        room = a.create_room(preset="public_chat")
+        b.join(room)
+        c.join(room)
+        lazy = {"room": {"state": {"lazy_load_members": True}}}
+        self.assertEqual(room_of(a.sync(filter=lazy), room)["summary"], {
+            "m.joined_member_count": 3, "m.invited_member_count": 0, "m.heroes": sorted([b.user_id, c.user_id])})
+        a.put_state(room, "m.room.name", {"name": "N"})
+        summary = room_of(a.sync(since=None, filter=lazy), room)["summary"]
+        self.assertNotIn("m.heroes", summary)
+
     def test_left_rooms(self):
         u = self.user()
         room = u.create_room()
@@ -306,7 +355,9 @@ class Filters(Case):
                      "related_by_senders", "related_by_rel_types")),
                   {"room": {"timeline": {"types": [1]}}}, {"room": {"timeline": {"rooms": ["not a room"]}}},
                   {"room": {"timeline": {"senders": ["not a user"]}}}, {"event_fields": "x"},
-                  {"event_fields": [1]}, {"event_format": "x"}, {"room": {"include_leave": "x"}}):
+                  {"event_fields": [1]}, {"room": {"state": {"lazy_load_members": "true"}}},
+                  {"room": {"state": {"lazy_load_members": 1}}},
+                  {"room": {"state": {"include_redundant_members": "true"}}}, {"event_format": "x"}, {"room": {"include_leave": "x"}}):
             a = u.call("POST", "/v3/user/{}/filter", u.user_id, body=f)
             self.assertEqual(a.status, 400, (f, a))
 

@@ -128,7 +128,7 @@ static void what_nobody_may_send_is_refused(void **state)
 		{ "alice", "m.room.canonical_alias", "", "{\"alias\":7}", ERR_MALFORMED },
 		{ "alice", "m.room.redaction", NULL, "{}", ERR_INVALID },
 		{ "alice", "m.room.power_levels", "", "{\"users\":{\"@alice:a.test\":100}}",
-			ERR_FORBIDDEN },
+			ERR_MALFORMED },
 	};
 	struct str room = rig_create(a, "12", NULL);
 
