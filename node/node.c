@@ -11,6 +11,7 @@
 #include "node/loop_uv.h"
 #include "node/media/media.h"
 #include "node/media/thumbnail.h"
+#include "node/room/carry_over.h"
 #include "node/room/rooms.h"
 #include "node/serve.h"
 #include "node/sync/sync.h"
@@ -146,6 +147,11 @@ static void open_ephemeral(struct node *n)
 		.server_name = n->server_name });
 	n->push_rules = push_rules_new(
 		&(struct push_rules_options){ .store = n->store, .log = &n->log });
+	n->carry_over = carry_over_new(&(struct carry_over_options){ .store = n->store,
+		.rooms = n->rooms,
+		.users = n->users,
+		.push_rules = n->push_rules,
+		.log = &n->log });
 }
 
 static void open_sync(struct node *n)
@@ -241,6 +247,7 @@ static void free_services(struct node *n)
 {
 	media_free(n->media);
 	sync_free(n->sync);
+	carry_over_free(n->carry_over);
 	push_rules_free(n->push_rules);
 	presence_free(n->presence);
 	receipts_free(n->receipts);

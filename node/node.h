@@ -13,6 +13,7 @@
 #include "node/config.h"
 #include "node/core/sign.h"
 
+struct carry_over;
 struct control;
 struct federation;
 struct identity;
@@ -57,6 +58,7 @@ struct node {
 	struct receipts *receipts;
 	struct presence *presence;
 	struct push_rules *push_rules;
+	struct carry_over *carry_over;
 	struct sync *sync;
 	struct thumbnailer *thumbnailer;
 	struct media *media;

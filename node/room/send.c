@@ -33,7 +33,7 @@ static enum err check_shape(struct sending *x)
 	if (s->txn_id.n > LIMIT_ID_BYTES)
 		return fail(x, ERR_INVALID, NULL, "the transaction id is too long");
 	if (str_eq(s->type, STR("m.room.create")))
-		return fail(x, ERR_FORBIDDEN, NULL, "a room is created once");
+		return fail(x, ERR_INVALID, NULL, "a room is created once");
 	if (member && !s->is_state)
 		return fail(x, ERR_INVALID, NULL, "m.room.member is a state event");
 	return ERR_OK;

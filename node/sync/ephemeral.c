@@ -12,7 +12,8 @@ enum err ephemeral_gather(struct answer *an, struct room_data *d)
 		!event_filter_room(f, room_id))
 		return ERR_OK;
 	typed = typing_room_serial(an->sync->o.typing, room_id);
-	d->typing = typed > (d->part->full ? 0 : an->from.typing) &&
+	d->typing = (typed > (d->part->full ? 0 : an->from.typing) ||
+			    (an->op->typing_reset && !d->part->full)) &&
 		event_filter_match(f, STR("m.typing"), STR(""), room_id);
 	if (!event_filter_match(f, STR("m.receipt"), STR(""), room_id) ||
 		(!d->part->full && !answer_may_have(an, FEED_RECEIPT)))

@@ -198,6 +198,15 @@ static enum err find_moved(struct finder *f)
 	return ERR_OK;
 }
 
+static bool add_joined_room(void *arg, const struct store_member *m)
+{
+	struct finder *f = (struct finder *)arg;
+
+	if (wanted(f, m->room_id) && !map_get(&f->seen, m->room_id))
+		add(f, m->room_id, PART_JOIN)->member = m->event;
+	return true;
+}
+
 static enum err find_active(struct finder *f)
 {
 	struct answer *an = f->an;
@@ -214,16 +223,11 @@ static enum err find_active(struct finder *f)
 	for (size_t i = 0; i < an->n_data; i++)
 		add_active(f, an->data[i].room_id);
 	typing_rooms_since(an->sync->o.typing, an->from.typing, add_active, f);
+	/* Nobody types in any room any more, as far as we know. */
+	if (!f->err && an->op->typing_reset)
+		f->err = store_membership_rooms(
+			an->store, an->a, an->op->user_id, MEMBERSHIP_JOIN, add_joined_room, f);
 	return f->err;
-}
-
-static bool add_joined_room(void *arg, const struct store_member *m)
-{
-	struct finder *f = (struct finder *)arg;
-
-	if (wanted(f, m->room_id) && !map_get(&f->seen, m->room_id))
-		add(f, m->room_id, PART_JOIN)->member = m->event;
-	return true;
 }
 
 /* full_state: every joined room, with all of its state. */

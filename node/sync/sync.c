@@ -97,7 +97,8 @@ static bool nothing_moved(const struct sync_op *op)
 {
 	const struct sync *s = op->sync;
 
-	return !op->initial && op->from.stream == store_last_pos(s->o.store) &&
+	return !op->initial && !op->typing_reset &&
+		op->from.stream == store_last_pos(s->o.store) &&
 		op->from.to_device == op->from.stream &&
 		op->from.typing == typing_serial(s->o.typing) &&
 		op->from.presence == presence_serial(s->o.presence);
@@ -172,8 +173,10 @@ static enum err parse_since(struct sync_op *op)
 	if (!sync_token_parse(op->since, &op->from) ||
 		op->from.stream > store_last_pos(s->o.store))
 		return err_set(&op->why, ERR_INVALID, "since is no token of this server");
-	if (op->from.boot != s->boot)
+	if (op->from.boot != s->boot) {
+		op->typing_reset = op->from.typing > 0;
 		op->from.typing = op->from.presence = 0;
+	}
 	return ERR_OK;
 }
 

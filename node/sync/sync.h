@@ -90,6 +90,7 @@ struct sync_op {
 	/* Private to sync.c. */
 	bool initial;
 	struct sync_token from;
+	bool typing_reset; /* the client may show who typed before we started */
 	struct sync_filter *parsed;
 	struct notify_waiter waiter;
 	struct loop_deferred deferred;

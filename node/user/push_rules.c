@@ -460,6 +460,73 @@ enum err push_rules_set(struct push_rules *p, struct str user_id, struct push_ru
 	return apply(&e, why);
 }
 
+/* The rule's conditions, with one room's id in the place of the other's. */
+static void put_conditions(
+	const struct json *conditions, struct str from_room, struct str to_room, struct jw *w)
+{
+	struct str s;
+
+	jw_arr(w);
+	for (const struct json *c = json_first(conditions); c; c = json_next(c)) {
+		jw_obj(w);
+		for (const struct json *m = json_first(c); m; m = json_next(m)) {
+			jw_key_str(w, json_key(m));
+			if (json_as_str(m, &s) && str_eq(s, from_room))
+				jw_str(w, to_room);
+			else
+				jw_json(w, m);
+		}
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static enum err copy_rule(struct push_rules *p, struct str user_id, struct push_rule_name name,
+	const struct json *rule, struct str to_room)
+{
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	CLEANUP(buf_deinit) struct buf text = { 0 };
+	struct push_rule_name copy = { name.kind, to_room };
+	struct jw w = jw_to(&text);
+	const struct json *body;
+	bool enabled = true;
+	enum err err;
+
+	jw_obj(&w);
+	jw_kv_json(&w, "actions", json_get(rule, "actions"));
+	if (json_get(rule, "conditions")) {
+		jw_key(&w, "conditions");
+		put_conditions(json_get(rule, "conditions"), name.rule_id, to_room, &w);
+	}
+	jw_end(&w);
+	err = json_parse_in(a, buf_str(&text), &json_limits_client, &body, NULL);
+	if (!err)
+		err = push_rules_set(p, user_id, copy, body, STR(""), STR(""), NULL);
+	(void)json_as_bool(json_get(rule, "enabled"), &enabled);
+	if (!err && !enabled)
+		err = push_rules_set_enabled(p, user_id, copy, false, NULL);
+	return err == ERR_LIMIT ? ERR_OK : err; /* the user has as many as may be */
+}
+
+enum err push_rules_copy_room(
+	struct push_rules *p, struct str user_id, struct str from_room, struct str to_room)
+{
+	static const char *const copied[] = { "override", "room" };
+	CLEANUP(arena_freep) struct arena *a = arena_new();
+	const struct json *doc;
+	int64_t pos;
+	enum err err = load(p, a, user_id, &doc, &pos);
+
+	for (size_t i = 0; i < ARRAY_LEN(copied) && !err; i++) {
+		struct push_rule_name name = { str_of(copied[i]), from_room };
+		const struct json *rule = find_own(doc, name);
+
+		if (rule && !find_own(doc, (struct push_rule_name){ name.kind, to_room }))
+			err = copy_rule(p, user_id, name, rule, to_room);
+	}
+	return err;
+}
+
 enum err push_rules_delete(struct push_rules *p, struct str user_id, struct push_rule_name name,
 	struct err_ctx *why)
 {

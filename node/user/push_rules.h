@@ -54,6 +54,11 @@ enum err push_rules_set_enabled(struct push_rules *p, struct str user_id,
 enum err push_rules_set_actions(struct push_rules *p, struct str user_id,
 	struct push_rule_name name, const struct json *actions, struct err_ctx *why) MUST_CHECK;
 
+/* For a room that was replaced: rules that bear the old room's id (kinds room and override),
+ * for the new one, also in their conditions. What has a rule already stays. */
+enum err push_rules_copy_room(struct push_rules *p, struct str user_id, struct str from_room,
+	struct str to_room) MUST_CHECK;
+
 /* Stream position of the user's last change; 0: never changed anything. */
 enum err push_rules_pos(struct push_rules *p, struct str user_id, int64_t *pos) MUST_CHECK;
 /* The user's rules for push_evaluate(). Borrowed until the end of this turn of the loop or the

@@ -487,6 +487,22 @@ class Receipts(Case):
         self.assertEqual(a.ok("GET", "/v3/user/{}/rooms/{}/account_data/m.fully_read", a.user_id, room),
                          {"event_id": second})
 
+    def test_nobody_types_after_a_restart(self):
+        node = self.new_node()
+        a, b = node.user("a"), node.user("b")
+        room = a.create_room(preset="public_chat")
+        b.join(room)
+        a.ok("PUT", "/v3/rooms/{}/typing/{}", room, a.user_id, body={"typing": True})
+
+        def typing():
+            part = b.sync().get("rooms", {}).get("join", {}).get(room, {})
+            e = event_with(part.get("ephemeral", {}).get("events", []), type="m.typing")
+            return e["content"]["user_ids"] if e else None
+        self.assertEqual(typing(), [a.user_id])
+        node.restart()
+        self.assertEqual(typing(), [])
+        self.assertIsNone(typing())
+
     def test_typing(self):
         a, b, c = self.users("a", "b", "c")
         room = a.create_room(preset="public_chat")

@@ -1,4 +1,6 @@
 """Creating rooms, their state, and who is in them (client-server API, "Rooms")."""
+import time
+
 from client import Case, event_with, numbers
 
 
@@ -193,7 +195,7 @@ class State(Case):
         room = u.create_room()
         for method, target in (("PUT", "state/m.room.create/"), ("PUT", "send/m.room.create/x")):
             a = u.call(method, "/_matrix/client/v3/rooms/" + room.replace("!", "%21") + "/" + target, body={})
-            self.assertIn(a.status, (400, 403), a)
+            self.assertEqual(a.status, 400, a)
 
     def test_large_events_are_refused(self):
         u = self.user()
@@ -500,6 +502,7 @@ class Membership(Case):
             {"type": "m.room.join_rules", "content": {"join_rule": "knock"}}])
         b.refused(403, "M_FORBIDDEN", "POST", "/v3/join/{}", room)
         self.assertEqual(b.ok("POST", "/v3/knock/{}", room, body={"reason": "please"}), {"room_id": room})
+        b.ok("POST", "/v3/knock/{}", room, body={"reason": "please"})
         events = b.sync()["rooms"]["knock"][room]["knock_state"]["events"]
         mine = event_with(events, type="m.room.member", state_key=b.user_id)
         self.assertEqual(mine["content"]["membership"], "knock")
@@ -549,6 +552,68 @@ class Membership(Case):
                   room, "nobody", body={"membership": "invite"})
 
 
+class Version12(Case):
+    def test_creators_stand_above_all(self):
+        a, b = self.users("a", "b")
+        for level in (100, 949342, 2**53 - 1):
+            room = a.create_room(room_version="12", invite=[b.user_id])
+            b.join(room)
+            a.put_state(room, "m.room.power_levels", {"users": {b.user_id: level}})
+            b.refused(403, "M_FORBIDDEN", "POST", "/v3/rooms/{}/kick", room, body={"user_id": a.user_id})
+            a.ok("POST", "/v3/rooms/{}/kick", room, body={"user_id": b.user_id})
+        self.assertEqual(a.state(a.create_room(room_version="12"), "m.room.power_levels")["users"], {})
+        room = a.create_room(room_version="12")
+        a.refused(400, "M_BAD_JSON", "PUT", "/v3/rooms/{}/state/m.room.power_levels", room,
+                  body={"users": {b.user_id: 2**53}})
+        a.refused(400, ("M_INVALID_ROOM_STATE", "M_BAD_JSON"), "POST", "/v3/createRoom", body={
+            "room_version": "12", "power_level_content_override": {"users": {a.user_id: 100}}})
+
+    def test_additional_creators(self):
+        a, b, c = self.users("a", "b", "c")
+        room = a.create_room(room_version="12", preset="public_chat",
+                             creation_content={"additional_creators": [b.user_id]})
+        b.join(room)
+        a.refused(403, "M_FORBIDDEN", "POST", "/v3/rooms/{}/kick", room, body={"user_id": b.user_id})
+        b.put_state(room, "m.room.name", {"name": "b's"})
+        a.refused(400, "M_BAD_JSON", "PUT", "/v3/rooms/{}/state/m.room.power_levels", room,
+                  body={"users": {b.user_id: 100}})
+        both = a.create_room(room_version="12", preset="trusted_private_chat", invite=[b.user_id],
+                             creation_content={"additional_creators": [c.user_id]})
+        self.assertEqual(set(a.state(both, "m.room.create")["additional_creators"]), {b.user_id, c.user_id})
+        for bad in ("x", ["@foo:example.com", 42], ["@foo:example.com", "no user"], ["@invalid:dom$ain$.com"]):
+            got = a.call("POST", "/v3/createRoom", body={
+                "room_version": "12", "creation_content": {"additional_creators": bad}})
+            self.assertEqual(got.status, 400, bad)
+
+    def test_the_room_id_is_that_of_the_create_event(self):
+        u = self.user()
+        old = u.create_room(room_version="11")
+        new = u.ok("POST", "/v3/rooms/{}/upgrade", old, body={"new_version": "12"})["replacement_room"]
+        self.assertNotIn("event_id", u.state(new, "m.room.create")["predecessor"])
+        for room in (new, u.create_room(room_version="12")):
+            event = u.event(room, "$" + room[1:])
+            self.assertEqual((event["type"], event["room_id"]), ("m.room.create", room))
+            chunk = u.messages(room, limit=100)["chunk"] + u.ok("GET", "/v3/rooms/{}/state", room)
+            for e in chunk:
+                self.assertEqual(e["room_id"], room)
+
+    def test_upgrades_leave_creators_out_of_the_levels(self):
+        a, b, c = self.users("a", "b", "c")
+        room = a.create_room(room_version="11", preset="public_chat")
+        b.join(room)
+        c.join(room)
+        a.put_state(room, "m.room.power_levels", {"users": {a.user_id: 100, b.user_id: 100, c.user_id: 50}})
+        new = a.ok("POST", "/v3/rooms/{}/upgrade", room, body={
+            "new_version": "12", "additional_creators": [b.user_id]})["replacement_room"]
+        self.assertEqual(a.state(new, "m.room.power_levels")["users"], {c.user_id: 50})
+        other = a.create_room(room_version="12", preset="public_chat")
+        b.join(other)
+        a.put_state(other, "m.room.power_levels", {"users": {b.user_id: 150}})
+        new = b.ok("POST", "/v3/rooms/{}/upgrade", other, body={"new_version": "12"})["replacement_room"]
+        self.assertEqual(b.state(new, "m.room.power_levels")["users"], {})
+        self.assertNotIn("additional_creators", b.state(new, "m.room.create"))
+
+
 class Upgrade(Case):
     def test_an_upgrade_takes_the_state_along(self):
         a, b = self.users("a", "b")
@@ -559,6 +624,9 @@ class Upgrade(Case):
         c = self.user()
         c.join(old)
         a.ok("POST", "/v3/rooms/{}/ban", old, body={"user_id": c.user_id, "reason": "why"})
+        a.ok("PUT", "/v3/pushrules/global/room/{}", old, body={"actions": ["dont_notify"]})
+        b.ok("PUT", "/v3/pushrules/global/override/{}", old, body={"actions": [], "conditions": [
+            {"kind": "event_match", "key": "room_id", "pattern": old}]})
         a.ok("PUT", "/v3/user/{}/rooms/{}/tags/x.y", a.user_id, old, body={"order": 0.5})
         for version in ("11", "12"):
             new = a.ok("POST", "/v3/rooms/{}/upgrade", old, body={"new_version": version})["replacement_room"]
@@ -574,7 +642,37 @@ class Upgrade(Case):
                              f"#{name}:{a.user_id.split(':', 1)[1]}")
             self.assertIn("x.y", a.ok("GET", "/v3/user/{}/rooms/{}/tags", a.user_id, new)["tags"])
             b.join(new)
+            self.wait_for_rule(a, "room", new)
+            rule = self.wait_for_rule(b, "override", new)
+            self.assertEqual(rule["conditions"][0]["pattern"], new)
             old = new
+
+    def wait_for_rule(self, user, kind, room):
+        """A rule that comes a moment after the join."""
+        for _ in range(100):
+            rule = event_with(user.ok("GET", "/v3/pushrules/")["global"][kind], rule_id=room)
+            if rule:
+                return rule
+            time.sleep(0.02)
+        raise AssertionError(f"no rule for {room}")
+
+    def test_a_manual_upgrade_takes_push_rules_and_tags_along(self):
+        a, b, c = self.users("a", "b", "c")
+        old = a.create_room(preset="public_chat")
+        b.join(old)
+        for u in (a, b, c):
+            u.ok("PUT", "/v3/pushrules/global/room/{}", old, body={"actions": ["dont_notify"]})
+        b.ok("PUT", "/v3/user/{}/rooms/{}/tags/x.y", b.user_id, old, body={"order": 0.5})
+        b.ok("PUT", "/v3/pushrules/global/room/{}/enabled", old, body={"enabled": False})
+        new = a.create_room(preset="public_chat", creation_content={"predecessor": {"room_id": old}})
+        a.put_state(old, "m.room.tombstone", {"body": "replaced", "replacement_room": new})
+        b.join(new)
+        c.join(new)
+        self.assertTrue(self.wait_for_rule(a, "room", new)["enabled"])
+        self.assertFalse(self.wait_for_rule(b, "room", new)["enabled"])
+        self.assertIn("x.y", b.ok("GET", "/v3/user/{}/rooms/{}/tags", b.user_id, new)["tags"])
+        # Who was never in the old room has nothing to carry over.
+        self.assertIsNone(event_with(c.ok("GET", "/v3/pushrules/")["global"]["room"], rule_id=new))
 
     def test_who_may_not_upgrade(self):
         a, b = self.users("a", "b")

@@ -118,7 +118,7 @@ static void what_nobody_may_send_is_refused(void **state)
 		const char *content;
 		enum err err;
 	} cases[] = {
-		{ "alice", "m.room.create", "", "{}", ERR_FORBIDDEN },
+		{ "alice", "m.room.create", "", "{}", ERR_INVALID },
 		{ "alice", "m.room.member", NULL, "{}", ERR_INVALID },
 		{ "alice", "", NULL, "{}", ERR_INVALID },
 		{ "bob", "m.room.message", NULL, "{}", ERR_FORBIDDEN },
