@@ -23,6 +23,7 @@ enum {
 	Q_ALL_RELATIONS_UP,
 	Q_ALL_RELATIONS_DOWN,
 	Q_RELATION_COUNT,
+	Q_HAS_RELATION,
 	N_Q
 };
 
@@ -69,6 +70,7 @@ static const char *const sql[N_Q] = {
 	[Q_RELATION_COUNT] = "SELECT count(*) FROM event_relation r"
 			     " CROSS JOIN event e ON e.nid = r.child WHERE r.target = ?1"
 			     " AND r.rel_type = ?2 AND e.pos IS NOT NULL AND e.flags & 32 = 0",
+	[Q_HAS_RELATION] = "SELECT 1 FROM event_relation WHERE target = ?1 LIMIT 1",
 };
 const struct stmt_table event_read_stmts = { "event_read", sql, N_Q };
 
@@ -323,6 +325,16 @@ enum err store_event_by_txn(struct store *st, struct arena *a, struct str user_i
 	return ERR_OK;
 }
 
+/* Most events have none: a sort of nothing costs more than this. */
+static enum err has_relation(struct store *st, const struct event_key *target, bool *yes)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_HAS_RELATION);
+
+	stmt_bind_blob(q, 1, target->bytes);
+	*yes = stmt_row(q);
+	return stmt_err(q);
+}
+
 enum err store_event_relations(struct store *st, struct arena *a, struct str room_id,
 	struct str target_id, struct str rel_type, struct str type, int64_t from, int64_t to,
 	bool forward, unsigned limit, store_event_fn *fn, void *arg)
@@ -332,7 +344,14 @@ enum err store_event_relations(struct store *st, struct arena *a, struct str roo
 	int64_t room;
 	int64_t rel = 0;
 	int64_t of_type = 0;
-	enum err err = name_find(st, room_id, &room);
+	bool any = false;
+	enum err err;
+
+	event_key_of(&k, target_id);
+	err = has_relation(st, &k, &any);
+	if (err || !any)
+		return err;
+	err = name_find(st, room_id, &room);
 
 	if (!err && rel_type.n)
 		err = name_find(st, rel_type, &rel);
@@ -345,7 +364,6 @@ enum err store_event_relations(struct store *st, struct arena *a, struct str roo
 	else
 		q = stmt_get(
 			st, T_EVENT_READ, forward ? Q_ALL_RELATIONS_UP : Q_ALL_RELATIONS_DOWN);
-	event_key_of(&k, target_id);
 	stmt_bind_blob(q, 1, k.bytes);
 	stmt_bind_i64(q, 2, from);
 	stmt_bind_i64(q, 3, to);

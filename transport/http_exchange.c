@@ -119,20 +119,39 @@ void http_conn_drop_output(struct http_conn *c)
 	http_conn_sent(c, c->out_bytes);
 }
 
+static void put_header(struct buf *out, const char *name, struct str value)
+{
+	buf_put_z(out, name);
+	buf_put_z(out, ": ");
+	buf_put_str(out, value);
+	buf_put_z(out, "\r\n");
+}
+
+static void put_length(struct buf *out, int64_t length)
+{
+	buf_put_z(out, "Content-Length: ");
+	buf_put_i64(out, length);
+	buf_put_z(out, "\r\n");
+}
+
 void http_conn_put_answer(struct http_conn *c, const struct http_answer *a, bool keep_alive,
 	bool chunked, bool http_1_0)
 {
 	struct buf h = { 0 };
-	buf_reserve(&h, 512 + a->headers.n);
-	buf_printf(&h, "HTTP/1.1 %u %s\r\nDate: %s\r\n", a->status, reason(a->status),
-		http_server_date(c->server));
+	(void)buf_reserve(&h, 512 + a->headers.n);
+	buf_put_z(&h, "HTTP/1.1 ");
+	buf_put_i64(&h, a->status);
+	buf_put_c(&h, ' ');
+	buf_put_z(&h, reason(a->status));
+	buf_put_z(&h, "\r\n");
+	put_header(&h, "Date", str_of(http_server_date(c->server)));
 	if (a->content_type.n)
-		buf_printf(&h, "Content-Type: %.*s\r\n", STR_FMT(a->content_type));
+		put_header(&h, "Content-Type", a->content_type);
 	buf_put_str(&h, a->headers);
 	if (chunked)
 		buf_put_z(&h, "Transfer-Encoding: chunked\r\n");
 	else if (a->length >= 0 && a->status != 204 && a->status != 304)
-		buf_printf(&h, "Content-Length: %lld\r\n", (long long)a->length);
+		put_length(&h, a->length);
 	if (!keep_alive)
 		buf_put_z(&h, "Connection: close\r\n");
 	else if (http_1_0)

@@ -11,18 +11,15 @@ void buf_deinit(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
-char *buf_reserve(struct buf *b, size_t extra)
+char *buf_grow(struct buf *b, size_t extra)
 {
 	size_t need = b->n + extra;
+	size_t cap = b->cap ? b->cap : 64;
 
-	if (need > b->cap) {
-		size_t cap = b->cap ? b->cap : 64;
-
-		while (cap < need)
-			cap += cap / 2 + 16;
-		b->p = xrealloc(b->p, cap);
-		b->cap = cap;
-	}
+	while (cap < need)
+		cap += cap / 2 + 16;
+	b->p = xrealloc(b->p, cap);
+	b->cap = cap;
 	return b->p + b->n;
 }
 

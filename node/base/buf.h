@@ -22,11 +22,20 @@ struct buf {
 void buf_deinit(struct buf *b); /* for CLEANUP too; leaves an empty buffer */
 
 /* Room for extra more bytes behind the n in use; returns where they begin. */
-char *buf_reserve(struct buf *b, size_t extra);
+char *buf_grow(struct buf *b, size_t extra);
+static inline char *buf_reserve(struct buf *b, size_t extra)
+{
+	return b->cap - b->n >= extra ? b->p + b->n : buf_grow(b, extra);
+}
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_put_str(struct buf *b, struct str s);
 void buf_put_z(struct buf *b, const char *z);
 void buf_put_u8(struct buf *b, uint8_t v);
+static inline void buf_put_c(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	b->n++;
+}
 void buf_put_be16(struct buf *b, uint16_t v);
 void buf_put_be32(struct buf *b, uint32_t v);
 void buf_put_be64(struct buf *b, uint64_t v);

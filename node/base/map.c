@@ -25,7 +25,6 @@ static uint64_t hash_of(const struct map *m, struct str key)
 void map_init(struct map *m)
 {
 	*m = (struct map){ 0 };
-	randombytes_buf(m->key, sizeof(m->key));
 }
 
 void map_deinit(struct map *m)
@@ -89,9 +88,14 @@ void *map_get(const struct map *m, struct str key)
 
 void *map_put(struct map *m, struct str key, void *value)
 {
-	uint64_t hash = hash_of(m, key);
-	struct map_slot *s = find(m, key, hash);
+	struct map_slot *s;
+	uint64_t hash;
 	void *old;
+
+	if (!m->cap) /* nothing is hashed yet */
+		randombytes_buf(m->key, sizeof(m->key));
+	hash = hash_of(m, key);
+	s = find(m, key, hash);
 
 	if (s) {
 		old = s->value;

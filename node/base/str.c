@@ -130,7 +130,15 @@ bool str_is_utf8(struct str s)
 		unsigned char lo;
 		unsigned char hi;
 		size_t tail;
+		uint64_t eight;
 
+		if (s.n - i >= sizeof(eight)) {
+			memcpy(&eight, p + i, sizeof(eight));
+			if (!(eight & UINT64_C(0x8080808080808080))) {
+				i += sizeof(eight);
+				continue;
+			}
+		}
 		if (p[i] < 0x80) {
 			i++;
 			continue;

@@ -33,10 +33,10 @@ static void put_opening(struct buf *out, const cJSON *node, bool is_member)
 {
 	if (is_member) {
 		write_string(out, str_of(node->string));
-		buf_put_z(out, ":");
+		buf_put_c(out, ':');
 	}
 	if (is_container(node))
-		buf_put_z(out, cJSON_IsObject(node) ? "{" : "[");
+		buf_put_c(out, cJSON_IsObject(node) ? '{' : '[');
 	else
 		put_scalar(out, node);
 }
@@ -44,7 +44,7 @@ static void put_opening(struct buf *out, const cJSON *node, bool is_member)
 static void put_closing(struct buf *out, const cJSON *node)
 {
 	if (is_container(node))
-		buf_put_z(out, cJSON_IsObject(node) ? "}" : "]");
+		buf_put_c(out, cJSON_IsObject(node) ? '}' : ']');
 }
 
 void json_canonical(const struct json *j, struct buf *out)
@@ -69,7 +69,7 @@ void json_canonical(const struct json *j, struct buf *out)
 		if (depth == 0)
 			return;
 		node = node->next;
-		buf_put_z(out, ",");
+		buf_put_c(out, ',');
 		put_opening(out, node, cJSON_IsObject(path[depth - 1]));
 	}
 }
@@ -77,10 +77,10 @@ void json_canonical(const struct json *j, struct buf *out)
 static void put_member(struct buf *out, bool *first, struct str key)
 {
 	if (!*first)
-		buf_put_z(out, ",");
+		buf_put_c(out, ',');
 	*first = false;
 	write_string(out, key);
-	buf_put_z(out, ":");
+	buf_put_c(out, ':');
 }
 
 static bool is_named(struct str key, const char *const *keys, size_t n_keys)
@@ -97,14 +97,14 @@ void json_canonical_without(
 {
 	bool first = true;
 
-	buf_put_z(out, "{");
+	buf_put_c(out, '{');
 	for (const struct json *m = json_first(obj); m; m = json_next(m)) {
 		if (is_named(json_key(m), keys, n_keys))
 			continue;
 		put_member(out, &first, json_key(m));
 		json_canonical(m, out);
 	}
-	buf_put_z(out, "}");
+	buf_put_c(out, '}');
 }
 
 void json_canonical_edited(
@@ -114,7 +114,7 @@ void json_canonical_edited(
 	bool first = true;
 	size_t i = 0;
 
-	buf_put_z(out, "{");
+	buf_put_c(out, '{');
 	while (m || i < n) {
 		int c = !m ? 1 : i == n ? -1 : tree_key_cmp(json_key(m), edits[i].key);
 
@@ -130,7 +130,7 @@ void json_canonical_edited(
 		if (c >= 0)
 			i++;
 	}
-	buf_put_z(out, "}");
+	buf_put_c(out, '}');
 }
 
 bool json_is_strict(const struct json *j)

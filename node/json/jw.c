@@ -11,7 +11,7 @@ static void put_escape(struct buf *out, unsigned char c)
 
 	for (size_t i = 0; i < sizeof(short_form) - 1; i += 2) {
 		if ((unsigned char)short_form[i] == c) {
-			buf_put_z(out, "\\");
+			buf_put_c(out, '\\');
 			buf_put(out, &short_form[i + 1], 1);
 			return;
 		}
@@ -19,15 +19,20 @@ static void put_escape(struct buf *out, unsigned char c)
 	buf_printf(out, "\\u%04x", c);
 }
 
-void write_string(struct buf *out, struct str s)
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c != '"' && c != '\\' && c != 0xc0;
+}
+
+/* What of s, from the byte at i that isn't plain. */
+static void write_escaped(struct buf *out, struct str s, size_t i)
 {
 	size_t from = 0;
 
-	buf_put_z(out, "\"");
-	for (size_t i = 0; i < s.n; i++) {
+	for (; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c >= 0x20 && c != '"' && c != '\\' && c != 0xc0)
+		if (is_plain(c))
 			continue;
 		buf_put(out, s.p + from, i - from);
 		if (c == 0xc0) {
@@ -39,7 +44,21 @@ void write_string(struct buf *out, struct str s)
 	}
 	if (from < s.n)
 		buf_put(out, s.p + from, s.n - from);
-	buf_put_z(out, "\"");
+}
+
+void write_string(struct buf *out, struct str s)
+{
+	size_t plain = 0;
+
+	(void)buf_reserve(out, s.n + 3); /* and a ':' or ',' behind it */
+	buf_put_c(out, '"');
+	while (plain < s.n && is_plain((unsigned char)s.p[plain]))
+		plain++;
+	if (plain == s.n)
+		buf_put_str(out, s);
+	else
+		write_escaped(out, s, plain);
+	buf_put_c(out, '"');
 }
 
 struct jw jw_to(struct buf *out)
@@ -62,7 +81,7 @@ static void begin(struct jw *w)
 	if (w->depth == 0)
 		return;
 	if (w->has_items & bit(w))
-		buf_put_z(w->out, ",");
+		buf_put_c(w->out, ',');
 	w->has_items |= bit(w);
 }
 
@@ -73,7 +92,7 @@ static void open_container(struct jw *w, bool array)
 	w->depth++;
 	w->has_items &= ~bit(w);
 	w->is_array = array ? w->is_array | bit(w) : w->is_array & ~bit(w);
-	buf_put_z(w->out, array ? "[" : "{");
+	buf_put_c(w->out, array ? '[' : '{');
 }
 
 void jw_obj(struct jw *w)
@@ -89,7 +108,7 @@ void jw_arr(struct jw *w)
 void jw_end(struct jw *w)
 {
 	assert(w->depth > 0 && !w->after_key);
-	buf_put_z(w->out, w->is_array & bit(w) ? "]" : "}");
+	buf_put_c(w->out, w->is_array & bit(w) ? ']' : '}');
 	w->depth--;
 }
 
@@ -98,7 +117,7 @@ void jw_key_str(struct jw *w, struct str key)
 	assert(w->depth > 0 && !w->after_key && !(w->is_array & bit(w)));
 	begin(w);
 	write_string(w->out, key);
-	buf_put_z(w->out, ":");
+	buf_put_c(w->out, ':');
 	w->after_key = true;
 }
 

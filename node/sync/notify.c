@@ -10,6 +10,10 @@
 
 /* Rooms remembered for one user; when there are more, all are forgotten and asked for anew. */
 #define ROOMS_MAX 4096
+/* Users who have nothing parked are kept until they come back, which is soon: so many at most,
+ * with at most so many rooms each. */
+#define IDLE_USERS_MAX 256
+#define IDLE_ROOMS_MAX 64
 
 /* Whether a parked user is in a room, as asked for when the room's first item came. */
 struct room_answer {
@@ -28,7 +32,7 @@ struct notify_user {
 struct notify {
 	struct store *store;
 	struct loop *loop;
-	struct map users; /* those who have something parked */
+	struct map users; /* those who have something parked, and some who had */
 	struct store_listener listener;
 	struct notify_waiter *woken, *woken_last;
 	struct loop_deferred wake_all;
@@ -80,7 +84,7 @@ static void unpark(struct notify_waiter *w)
 	w->notify->parked--;
 }
 
-/* Out of its user's list; the user goes with his last waiter. */
+/* Out of its user's list; the user may go with his last waiter. */
 static void take_out(struct notify_waiter *w)
 {
 	struct notify *n = w->notify;
@@ -96,7 +100,7 @@ static void take_out(struct notify_waiter *w)
 		u->last = w->prev;
 	w->next = w->prev = NULL;
 	w->user = NULL;
-	if (!u->first)
+	if (!u->first && (n->users.n > IDLE_USERS_MAX || u->rooms.n > IDLE_ROOMS_MAX))
 		user_free(n, u);
 }
 
@@ -274,7 +278,7 @@ static void rouse_room(struct notify *n, const struct feed_item *item)
 	size_t at = 0;
 
 	while ((u = (struct notify_user *)map_next(&n->users, &at)))
-		if (is_joined(n, u, item->room_id))
+		if (u->first && is_joined(n, u, item->room_id))
 			rouse_user(u, &any, NOTIFY_MOVED);
 }
 
@@ -288,8 +292,9 @@ static void rouse_sharing(struct notify *n, const struct feed_item *item)
 	while ((u = (struct notify_user *)map_next(&n->users, &at))) {
 		struct str user_id = { u->user_id, u->n_user_id };
 
-		if (str_eq(user_id, item->user_id) ||
-			store_membership_share(n->store, user_id, item->user_id))
+		if (u->first &&
+			(str_eq(user_id, item->user_id) ||
+				store_membership_share(n->store, user_id, item->user_id)))
 			rouse_user(u, &any, NOTIFY_MOVED);
 	}
 }
@@ -372,6 +377,8 @@ void notify_free(struct notify *n)
 			rouse(w, NOTIFY_CLOSING);
 	loop_undefer(n->loop, &n->wake_all);
 	wake_all(&n->wake_all);
+	for (at = 0; (u = (struct notify_user *)map_next(&n->users, &at));)
+		user_free(n, u);
 	map_deinit(&n->users);
 	free(n);
 }
