@@ -4,7 +4,9 @@
  *	transport.c  the node's place in the overlay: start, end, listeners, status
  *	contact.c    who is known: contacts, their nodes, what is kept of them
  *	dial.c       getting links to them: rounds of dials, back-off
- *	wlink.c      a link on its carrier, and what it brings: admission, sessions
+ *	wlink.c      a link on its carrier: made, fed, freed
+ *	wlink_ops.c  what it asks and tells: admission, frames, its end
+ *	peer_session.c  the session over it
  *	call.c       requests to others
  *	incoming.c   requests from others
  *	pairing.c    invites, made and accepted
@@ -261,6 +263,21 @@ void wlinks_free(struct transport *t);
 void wlink_close(struct wlink *w, enum link_bye code, const char *text);
 void wlink_rearm(struct wlink *w);
 
+/* The carrier was lost, and the link needs another one. */
+void wlink_carry_on(struct wlink *w);
+
+/* ---- wlink_ops.c ---- */
+
+extern const struct link_ops wlink_link_ops;
+/* Asks for the peer's document: a neighbour that hears of an older one sends its own. */
+void wlink_ask_iddoc(struct wlink *w);
+void wlink_forget_puzzle(struct wlink *w); /* nobody waits for the work any more */
+
+/* ---- peer_session.c ---- */
+
+/* A link came up: the session goes on over it, or begins. */
+void peer_session_begin(struct peer *p, const struct hello *h);
+void peer_session_arm(struct peer *p);                    /* its timer; what is outstanding */
 void peer_session_reset(struct peer *p, const char *why); /* ends all streams */
 
 /* ---- call.c ---- */

@@ -508,6 +508,7 @@ struct middleman {
 	uint16_t port, to;
 	enum meddling kind;
 	bool towards_server;
+	bool hole; /* it swallows everything from now on */
 	unsigned meddled, closed, accepted;
 };
 
@@ -551,6 +552,8 @@ static void meddle(struct pipe *from, char *p, size_t n)
 	bool now = from->towards_server == m->towards_server && !m->meddled &&
 		from->passed >= MEDDLE_FROM && m->kind != PASS;
 
+	if (m->hole)
+		return;
 	from->passed += n;
 	m->meddled += now;
 	if (now && m->kind == FLIP)
@@ -751,6 +754,45 @@ static void a_middleman_causes_no_effect_twice_and_loses_nothing(void **state)
 	}
 }
 
+/* ---- a way that is dead, and says nothing of it ---- */
+
+static void answers_within(struct rig *r, struct middleman *m, bool told, unsigned ms)
+{
+	struct asked q = { 0 };
+
+	overlay_run_for(r->loop, 100); /* records have crossed: a's own address is known */
+	m->hole = true;
+	if (told)
+		transport_network_changed(r->b.transport);
+	ask(&r->b, &r->a, STR("{}"), &q);
+	assert_true(overlay_run_until(r->loop, &q.done, ms));
+	assert_int_equal(q.err, ERR_OK);
+	assert_int_equal(r->b.downs, 0); /* nobody was told: there was no time without a link */
+	still_answers(r, &r->a, &r->b);
+}
+
+static void after_a_change_of_network_a_dead_link_is_replaced_at_once(void **state)
+{
+	struct rig *r = *state;
+	struct middleman m = { 0 };
+
+	middleman_start(&m, r, transport_port(r->a.transport));
+	pair_through(r, m.port);
+	answers_within(r, &m, true, 10000);
+	middleman_end(&m, r);
+}
+
+static void data_moves_at_the_first_sign_of_silence(void **state)
+{
+	struct rig *r = *state;
+	struct middleman m = { 0 };
+
+	middleman_start(&m, r, transport_port(r->a.transport));
+	pair_through(r, m.port);
+	answers_within(r, &m, false, 10000);
+	middleman_end(&m, r);
+}
+
 /* ---- a flood ---- */
 
 #define FLOOD 1500
@@ -864,6 +906,8 @@ int main(void)
 		ON_RIG(false_records_and_documents_are_strikes),
 		ON_RIG(an_old_document_number_is_answered_with_the_document),
 		cmocka_unit_test(a_middleman_causes_no_effect_twice_and_loses_nothing),
+		ON_RIG(after_a_change_of_network_a_dead_link_is_replaced_at_once),
+		ON_RIG(data_moves_at_the_first_sign_of_silence),
 		ON_RIG(a_flood_of_connections_keeps_no_contact_out),
 		ON_RIG(who_suspends_is_not_there_and_comes_back),
 		ON_RIG(a_change_of_network_that_changes_nothing_costs_no_link),
