@@ -66,6 +66,7 @@
 #define LIMIT_GAP_EVENTS          20 /* get_missing_events, one request */
 #define LIMIT_GAP_REQUESTS        5
 #define LIMIT_JOIN_EVENTS         500000
+#define LIMIT_JOIN_BYTES          (1024L * 1024 * 1024)
 
 /* Peers. */
 #define LIMIT_OUTBOX_BYTES     (64L * 1024 * 1024) /* of one destination */

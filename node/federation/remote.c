@@ -5,9 +5,14 @@
 #include "node/base/alloc.h"
 #include "node/json/json.h"
 
+/* Of a refusal that comes in pieces: as much as says why. */
+#define REFUSAL_MAX 65536
+
 struct remote_call {
 	void (*done)(void *arg, const struct remote_answer *answer);
+	bool (*piece)(void *arg, struct str bytes);
 	void *arg;
+	struct buf refusal;
 };
 
 enum err remote_status(unsigned status, struct str body, struct err_ctx *why)
@@ -67,21 +72,32 @@ static void answered(
 	if (err) {
 		answer.err = remote_failure(err, why, &answer.why);
 	} else {
-		answer.body = res->body;
+		answer.body = call->refusal.n ? buf_str(&call->refusal) : res->body;
 		answer.retry_after_ms = res->retry_after_ms;
 		answer.acked = res->acked;
-		answer.err = remote_status(res->status, res->body, &answer.why);
+		answer.err = remote_status(res->status, answer.body, &answer.why);
 	}
 	call->done(call->arg, &answer);
+	buf_deinit(&call->refusal);
 	free(call);
 }
 
-void remote_ask(struct federation *f, const struct remote_question *q)
+static bool got_piece(void *arg, const struct transport_response *head, struct str bytes)
+{
+	struct remote_call *call = arg;
+
+	if (head->status == 200)
+		return call->piece(call->arg, bytes);
+	buf_put_str(&call->refusal, str_head(bytes, REFUSAL_MAX - call->refusal.n));
+	return true;
+}
+
+struct transport_call *remote_ask(struct federation *f, const struct remote_question *q)
 {
 	struct remote_call *call = NEW(struct remote_call);
 
-	*call = (struct remote_call){ q->done, q->arg };
-	(void)transport_request(f->o.transport,
+	*call = (struct remote_call){ q->done, q->piece, q->arg, { 0 } };
+	return transport_request(f->o.transport,
 		&(struct transport_request){ .name = q->server,
 			.method = q->method,
 			.path = q->path,
@@ -90,5 +106,6 @@ void remote_ask(struct federation *f, const struct remote_question *q)
 			.deadline_ms = q->deadline_ms,
 			.class = q->class,
 			.done = answered,
+			.on_body = q->piece ? got_piece : NULL,
 			.arg = call });
 }

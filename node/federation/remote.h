@@ -29,11 +29,13 @@ struct remote_question {
 	enum transport_class class;
 	/* Once, from the loop, never before remote_ask() returned. answer is borrowed. */
 	void (*done)(void *arg, const struct remote_answer *answer);
+	/* Optional: the body of a 200 in pieces, as it comes; false: hold (transport.h). */
+	bool (*piece)(void *arg, struct str bytes);
 	void *arg;
 };
 
-/* Copies what it needs of q. */
-void remote_ask(struct federation *f, const struct remote_question *q);
+/* Copies what it needs of q. The handle is for transport_call_consumed(), until done(). */
+struct transport_call *remote_ask(struct federation *f, const struct remote_question *q);
 
 /* The status and body of an answer as an error, for who uses transport directly. */
 enum err remote_status(unsigned status, struct str body, struct err_ctx *why);

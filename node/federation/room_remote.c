@@ -24,11 +24,24 @@ static void answered(void *arg, const struct remote_answer *answer)
 	c->done(c, answer->err == ERR_LIMIT ? ERR_UNREACHABLE : answer->err, answer->body);
 }
 
+static bool got_piece(void *arg, struct str bytes)
+{
+	struct room_call *c = arg;
+
+	return c->piece(c, bytes);
+}
+
+static void consumed(void *arg, struct room_call *c, size_t n)
+{
+	(void)arg;
+	transport_call_consumed(c->handle, n);
+}
+
 static void ask(void *arg, struct room_call *c, enum transport_method method,
 	const struct buf *path, struct str body, enum transport_class class)
 {
 	c->why = (struct err_ctx){ 0 };
-	remote_ask(arg,
+	c->handle = remote_ask(arg,
 		&(struct remote_question){ .server = c->server,
 			.method = method,
 			.path = buf_str(path),
@@ -36,6 +49,7 @@ static void ask(void *arg, struct room_call *c, enum transport_method method,
 			.deadline_ms = class == TRANSPORT_BULK ? STATE_MS : 0,
 			.class = class,
 			.done = answered,
+			.piece = c->piece ? got_piece : NULL,
 			.arg = c });
 }
 
@@ -222,6 +236,7 @@ void room_remote_fill(struct federation *f, struct room_ops *ops)
 		.event_auth = event_auth,
 		.directory = directory,
 		.verify = verify,
+		.consumed = consumed,
 		.returns = returns,
 		.arg = f };
 }

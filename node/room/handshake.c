@@ -67,11 +67,29 @@ static void ask_make(struct handshake *h)
 {
 	h->server = h->servers[h->at];
 	h->call.server = h->server;
+	h->call.piece = NULL;
 	kinds[h->kind].make(h->rooms->ops, h);
+}
+
+static bool got_piece(struct room_call *c, struct str bytes)
+{
+	struct handshake *h = CONTAINER_OF(c, struct handshake, call);
+
+	h->pieces = true;
+	return h->piece(h, bytes);
+}
+
+void handshake_consumed(struct handshake *h, size_t n)
+{
+	const struct room_ops *o = h->rooms->ops;
+
+	if (h->state == SEND && o->consumed)
+		o->consumed(o->arg, &h->call, n);
 }
 
 static void ask_send(struct handshake *h)
 {
+	h->call.piece = h->piece ? got_piece : NULL;
 	kinds[h->kind].send(h->rooms->ops, h);
 }
 
@@ -217,7 +235,7 @@ static void answered(struct room_call *c, enum err err, struct str body)
 		keep_reason(h, c, err);
 	else
 		next = steps[h->state].answer(h, body, &err);
-	if (err && h->at + 1 < h->n_servers) {
+	if (err && !h->pieces && h->at + 1 < h->n_servers) {
 		log_info(h->rooms->log, "%s %.*s through %.*s failed in %s: %s",
 			membership_of(h), STR_FMT(h->room_id), STR_FMT(h->server),
 			steps[h->state].name, err_name(err));
@@ -244,6 +262,7 @@ static void nobody(struct loop_deferred *d)
 void handshake_start(struct handshake *h)
 {
 	h->at = 0;
+	h->pieces = false;
 	h->event = NULL;
 	h->state = MAKE;
 	h->why.text[0] = '\0';

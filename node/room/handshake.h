@@ -23,6 +23,9 @@ struct handshake {
 	/* Once, from the loop, never inside handshake_start(). body: the answer to the signed
 	 * event, borrowed during the call. */
 	void (*done)(struct handshake *h, enum err err, struct str body);
+	/* Optional: that answer in pieces instead, as room_call.piece. Once one came no other
+	 * server is tried. */
+	bool (*piece)(struct handshake *h, struct str bytes);
 	void *owner;
 
 	/* Out. */
@@ -34,11 +37,14 @@ struct handshake {
 	/* Private to handshake.c. */
 	int state;
 	size_t at;
+	bool pieces; /* some came */
 	struct room_call call;
 	struct loop_deferred deferred;
 };
 
 void handshake_start(struct handshake *h);
+/* Gives back bytes that piece() held. */
+void handshake_consumed(struct handshake *h, size_t n);
 void handshake_deinit(struct handshake *h);
 
 #endif

@@ -1,23 +1,26 @@
 /*
  * Joining a room that other servers hold (server-server API, "Joining Rooms"; security.md F7).
  *
- *   HANDSHAKE --ok--> VERIFY --ok--> persist, at once --> done
- *       |                |                |
- *       +----error-------+----------------+--> done, with nothing kept
+ *   HANDSHAKE --answer, piece by piece: intake.c--> TAKEN --ok--> STORE --> persist --> done
+ *       ^                                             |             |          |
+ *       +------error, and another server is left------+-------------+          |
+ *                                                     +--error, none is left---+--> done
  *
  * HANDSHAKE is handshake.c. What it brings is the room's state and the auth chain of that
- * state: each event's signatures and hash are checked, then each against its auth events, then
- * our own join against the state. Only then is anything written, in one store transaction.
+ * state: each event's signatures and hash are checked as it comes. When all of it was there the
+ * events are stored as outliers, each checked against its auth events; then our own join is
+ * checked against the state, and takes its place with it in one transaction. Of a join that
+ * failed nothing stays of a room that wasn't known.
  */
 #include <stdlib.h>
 
 #include "node/base/alloc.h"
 #include "node/base/limits.h"
 #include "node/core/id.h"
+#include "node/room/auth_pool.h"
 #include "node/room/handshake.h"
-#include "node/room/incoming.h"
+#include "node/room/intake.h"
 #include "node/room/member_op.h"
-#include "node/room/outliers.h"
 #include "node/room/resolve.h"
 #include "node/room/state.h"
 
@@ -26,12 +29,14 @@
 struct joining {
 	struct member_op *op;
 	struct handshake hs;
-	struct incoming in;
-	struct arena *arena;
-	const struct str *state_ids; /* in arena: ids of the events that are the state */
-	size_t n_state;
+	struct intake take;
+	const struct str *servers; /* those that are left */
+	size_t n_servers;
 	struct event *join; /* owned: as the other server took it */
+	bool made_room;     /* its row is ours: it goes with a join that fails */
 };
+
+static void start_handshake(struct joining *j);
 
 static void finish(struct joining *j, enum err err)
 {
@@ -46,12 +51,52 @@ static void finish(struct joining *j, enum err err)
 	} else {
 		room_copy_id(op->m->event_id, j->join->event_id);
 	}
-	incoming_deinit(&j->in);
+	intake_deinit(&j->take);
 	handshake_deinit(&j->hs);
 	event_free(j->join);
-	arena_free(j->arena);
 	free(j);
 	member_finish(op, err);
+}
+
+/* Nobody of ours was in it: what was stored of it goes. */
+static void forget_room(struct joining *j)
+{
+	struct rooms *r = j->op->r;
+	enum err err;
+
+	if (!j->made_room)
+		return;
+	j->made_room = false;
+	err = store_begin(r->store);
+	if (!err)
+		err = room_store_end(r, store_room_purge(r->store, j->op->room_id));
+	if (err)
+		log_warn(r->log, "what was left of a join is still there room_id=%.*s error=%s",
+			STR_FMT(j->op->room_id), err_name(err));
+	room_drop(r, j->op->room_id);
+}
+
+/* What the answer was good for: nothing. Is there somebody else to ask? */
+static void give_up(struct joining *j, enum err err)
+{
+	forget_room(j);
+	if (!j->op->m->why.text[0])
+		j->op->m->why = j->take.why;
+	if (j->n_servers <= j->hs.at + 1 || err == ERR_IO || err == ERR_FULL ||
+		err == ERR_CANCELLED) {
+		finish(j, err == ERR_MALFORMED ? ERR_UNREACHABLE : err);
+		return;
+	}
+	log_info(j->op->r->log, "join %.*s through %.*s failed: %s", STR_FMT(j->op->room_id),
+		STR_FMT(j->hs.server), err_name(err));
+	j->servers += j->hs.at + 1;
+	j->n_servers -= j->hs.at + 1;
+	j->op->m->why.text[0] = '\0';
+	intake_deinit(&j->take);
+	handshake_deinit(&j->hs);
+	event_free(j->join);
+	j->join = NULL;
+	start_handshake(j);
 }
 
 /* Everything that the join's transaction works with. */
@@ -63,27 +108,6 @@ struct persisting {
 	size_t n;
 	int64_t before;
 };
-
-/* The state's events by number, those that are stored and allowed. */
-static enum err collect_state(struct persisting *p)
-{
-	struct joining *j = p->j;
-	struct store_event e;
-
-	p->state = arena_calloc(j->arena, j->n_state + 1, sizeof(*p->state));
-	for (size_t i = 0; i < j->n_state; i++) {
-		enum err err = store_event_get(p->r->store, j->arena, j->state_ids[i], &e);
-
-		if (err == ERR_NOT_FOUND || (!err && (e.flags & STORE_REJECTED)))
-			continue;
-		if (err)
-			return err;
-		if (!e.is_state || !str_eq(e.room_id, j->op->room_id))
-			continue;
-		p->state[p->n++] = (struct store_state){ e.type, e.state_key, e.nid };
-	}
-	return ERR_OK;
-}
 
 /* Our join in the state that we were given: a server that lies about it gains nothing. */
 static enum err check_join(struct persisting *p, struct room *room)
@@ -147,10 +171,6 @@ static enum err write(struct persisting *p)
 		p->r->store, j->op->room_id, str_of(j->join->version->name), false);
 
 	if (!err)
-		err = outliers_store(p->r, &p->pool, j->in.events, j->in.n);
-	if (!err)
-		err = collect_state(p);
-	if (!err)
 		err = store_state_group_new(
 			p->r->store, j->op->room_id, 0, p->state, p->n, &p->before);
 	if (!err)
@@ -164,7 +184,9 @@ static enum err write(struct persisting *p)
 
 static enum err persist(struct joining *j)
 {
-	struct persisting p = { .j = j, .r = j->op->r };
+	struct persisting p = {
+		.j = j, .r = j->op->r, .state = j->take.state, .n = j->take.n_state
+	};
 	enum err err = store_begin(p.r->store);
 
 	if (err)
@@ -176,88 +198,123 @@ static enum err persist(struct joining *j)
 	return err;
 }
 
-static void verified(struct incoming *in)
+static void stored(struct intake *t, enum err err)
 {
-	struct joining *j = in->owner;
-	struct event *signed_join = incoming_find(in, j->hs.event->event_id);
-	bool authorised =
-		room_content_str(j->hs.event, "join_authorised_via_users_server").n > 0;
-	enum err err = ERR_OK;
+	struct joining *j = t->owner;
 
-	/* A restricted join needs the signature of the server that let us in. */
-	if (authorised && !signed_join)
-		err = err_set(&j->op->m->why, ERR_UNREACHABLE,
-			"the other server did not sign our join");
-	for (size_t i = 0; i < in->n && signed_join; i++)
-		if (in->events[i] == signed_join) {
-			in->events[i] = in->events[--in->n];
-			break;
-		}
-	j->join = signed_join ? signed_join : MOVE(j->hs.event);
-	finish(j, err ? err : persist(j));
+	if (!err)
+		err = persist(j);
+	if (err)
+		give_up(j, err);
+	else
+		finish(j, ERR_OK);
 }
 
-/* The ids of what was added for the state, in the order of the answer. */
-static void note_state(struct joining *j, const struct json *state)
+/* The events need a room; until the join is persisted nobody looks at it. */
+static enum err make_room(struct joining *j)
 {
-	size_t before = j->in.n;
-	struct str *ids;
+	struct rooms *r = j->op->r;
+	struct arena *a = arena_new();
+	struct store_room row;
+	enum err err = store_room_get(r->store, a, j->op->room_id, &row);
 
-	incoming_add_all(&j->in, state);
-	ids = arena_calloc(j->arena, j->in.n - before + 1, sizeof(*ids));
-	for (size_t i = before; i < j->in.n; i++)
-		ids[j->n_state++] = arena_str(j->arena, j->in.events[i]->event_id);
-	j->state_ids = ids;
-}
-
-static enum err read_answer(struct joining *j, struct str body)
-{
-	const struct json *reply;
-	const struct json *state;
-	const struct json *chain;
-	const struct json *event = NULL;
-	struct err_ctx *why = &j->op->m->why;
-	enum err err = json_parse_in(j->arena, body, &json_limits_peer, &reply, why);
-
-	if (!err)
-		err = json_arr(reply, "state", &state, why);
-	if (!err)
-		err = json_arr(reply, "auth_chain", &chain, why);
-	if (!err)
-		err = json_opt_obj(reply, "event", &event, why);
+	arena_free(a);
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = store_begin(r->store);
 	if (err)
 		return err;
-	if (json_count(state) + json_count(chain) > LIMIT_JOIN_EVENTS)
-		return err_set(why, ERR_LIMIT, "the room is too large");
-	note_state(j, state);
-	incoming_add_all(&j->in, chain);
-	if (event) {
-		err = incoming_add(&j->in, event, why);
-		if (err == ERR_EXISTS)
-			err = ERR_OK;
-		if (!err && !incoming_find(&j->in, j->hs.event->event_id))
-			err = err_set(why, ERR_MALFORMED, "not the event that we sent");
-	}
+	err = room_store_end(r,
+		store_room_put(r->store, j->op->room_id, str_of(j->join->version->name), true));
+	j->made_room = !err;
 	return err;
+}
+
+static void taken(struct intake *t, enum err err)
+{
+	struct joining *j = t->owner;
+	bool authorised =
+		room_content_str(j->hs.event, "join_authorised_via_users_server").n > 0;
+
+	/* A restricted join needs the signature of the server that let us in. */
+	if (!err && authorised && !t->aside)
+		err = err_set(&j->op->m->why, ERR_UNREACHABLE,
+			"the other server did not sign our join");
+	if (!err) {
+		j->join = t->aside ? t->aside : j->hs.event;
+		if (t->aside)
+			t->aside = NULL;
+		else
+			j->hs.event = NULL;
+		err = make_room(j);
+	}
+	if (err)
+		give_up(j, err);
+	else
+		intake_store(t);
+}
+
+static void consumed(struct intake *t, size_t n)
+{
+	struct joining *j = t->owner;
+
+	handshake_consumed(&j->hs, n);
+}
+
+static void begin_intake(struct joining *j)
+{
+	j->take = (struct intake){ .rooms = j->op->r,
+		.version = j->hs.event->version,
+		.room_id = j->op->room_id,
+		.from = j->hs.server,
+		.state_key = "state",
+		.set_aside = j->hs.event->event_id,
+		.consumed = consumed,
+		.taken = taken,
+		.stored = stored,
+		.owner = j };
+	intake_start(&j->take);
+}
+
+static bool got_piece(struct handshake *h, struct str bytes)
+{
+	struct joining *j = h->owner;
+
+	if (!j->take.arena)
+		begin_intake(j);
+	return intake_piece(&j->take, bytes);
 }
 
 static void shaken(struct handshake *h, enum err err, struct str body)
 {
 	struct joining *j = h->owner;
 
-	if (err) {
+	if (err && !j->take.arena) {
 		finish(j, err);
 		return;
 	}
-	incoming_init(&j->in, j->op->r, h->event->version, j->op->room_id, h->server);
-	j->in.done = verified;
-	j->in.owner = j;
-	err = read_answer(j, body);
-	if (err) {
-		finish(j, err == ERR_MALFORMED ? ERR_UNREACHABLE : err);
-		return;
-	}
-	incoming_verify(&j->in);
+	if (!j->take.arena)
+		begin_intake(j);
+	if (!err && body.n)
+		(void)intake_piece(&j->take, body);
+	if (err)
+		j->take.why = h->why;
+	intake_end(&j->take, err);
+}
+
+static void start_handshake(struct joining *j)
+{
+	j->hs = (struct handshake){ .rooms = j->op->r,
+		.kind = HANDSHAKE_JOIN,
+		.room_id = j->op->room_id,
+		.user_id = j->op->target,
+		.content = j->op->content,
+		.servers = j->servers,
+		.n_servers = j->n_servers,
+		.done = shaken,
+		.piece = got_piece,
+		.owner = j };
+	handshake_start(&j->hs);
 }
 
 void remote_join_start(struct member_op *op)
@@ -265,15 +322,7 @@ void remote_join_start(struct member_op *op)
 	struct joining *j = NEW(struct joining);
 
 	j->op = op;
-	j->arena = arena_new();
-	j->hs = (struct handshake){ .rooms = op->r,
-		.kind = HANDSHAKE_JOIN,
-		.room_id = op->room_id,
-		.user_id = op->target,
-		.content = op->content,
-		.servers = op->servers,
-		.n_servers = op->n_servers,
-		.done = shaken,
-		.owner = j };
-	handshake_start(&j->hs);
+	j->servers = op->servers;
+	j->n_servers = op->n_servers;
+	start_handshake(j);
 }

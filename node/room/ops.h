@@ -31,6 +31,11 @@ struct room_call {
 	 * with the other server's own errcode and text in why and, if it was JSON, in body. */
 	void (*done)(struct room_call *c, enum err err, struct str body);
 
+	/* Optional: the body of a good answer in pieces, as it comes; done() has none then.
+	 * False: "hold": who sends is slowed until room_ops.consumed() gave the bytes back. Not
+	 * before the asking function has returned. */
+	bool (*piece)(struct room_call *c, struct str bytes);
+
 	/* Out. */
 	struct err_ctx why;
 
@@ -91,6 +96,9 @@ struct room_ops {
 	void (*directory)(void *arg, struct room_call *c, struct str alias);
 
 	void (*verify)(void *arg, struct room_verify *v);
+
+	/* Gives back n bytes that piece() held; before done() alone. */
+	void (*consumed)(void *arg, struct room_call *c, size_t n);
 
 	/* May this server be told later of what it can't be told now? A friend's device that is
 	 * off, yes; a name that nobody may ever answer to, no. NULL: none may. Answers at once.

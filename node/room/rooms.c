@@ -4,6 +4,7 @@
 
 #include "node/base/alloc.h"
 #include "node/core/id.h"
+#include "node/room/intake.h"
 #include "node/room/resolve.h"
 #include "node/room/room.h"
 #include "node/user/profile.h"
@@ -35,6 +36,7 @@ void rooms_free(struct rooms *r)
 		return;
 	r->closing = true;
 	resolve_jobs_cancel(r);
+	intakes_cancel(r);
 	rooms_cache_deinit(r);
 	room_resolve_deinit(r);
 	map_deinit(&r->receiving);

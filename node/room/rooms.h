@@ -58,8 +58,8 @@ const struct event *rooms_state_event(
 bool rooms_is_local_user(const struct rooms *r, struct str user_id);
 /* Is anybody of ours joined? Then we take part in the room. */
 bool rooms_is_in_room(struct rooms *r, struct str room_id);
-/* Or was, until somebody else put our user out. That can turn out to be undone, or never to have
- * been allowed: whoever no longer listens doesn't hear of it, and the room stays split. */
+/* Or was, until somebody else put our user out. That can turn out to be undone, or never to
+ * have been allowed: whoever no longer listens doesn't hear of it, and the room stays split. */
 bool rooms_listens_to_room(struct rooms *r, struct str room_id);
 bool rooms_user_is_joined(struct rooms *r, struct str room_id, struct str user_id);
 

@@ -140,6 +140,12 @@ static void land(struct loop_deferred *d)
 
 	free(f);
 	now.from->rig->pending--;
+	/* In pieces of any size, cut anywhere. */
+	for (struct str rest = buf_str(&now.body); !now.err && now.call->piece && rest.n;
+		rest = str_skip(rest, 777))
+		(void)now.call->piece(now.call, str_head(rest, 777));
+	if (!now.err && now.call->piece)
+		buf_clear(&now.body);
 	now.call->done(now.call, now.err, buf_str(&now.body));
 	buf_deinit(&now.body);
 }
