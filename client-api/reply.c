@@ -67,12 +67,27 @@ void reply_set_error(struct request_impl *q, unsigned status, const char *errcod
 	set_answer(q, status, STR("application/json"));
 }
 
+/* For errors that no handler knows more about. */
+static struct str usual_text(enum err err)
+{
+	if (err == ERR_FULL)
+		return STR("The disk is full: nothing was stored. Make room and try again");
+	if (err == ERR_IO)
+		return STR("The disk failed: nothing was stored. Try again later");
+	if (err == ERR_CORRUPT)
+		return STR("What was stored is damaged: nothing is written any more, what can "
+			   "be read still is. See kith check");
+	if (err == ERR_NOMEM)
+		return STR("There is too little memory for this request now");
+	return STR("The request could not be served");
+}
+
 void reply_set_err(struct request_impl *q, enum err err)
 {
 	assert(err != ERR_OK);
 	struct str text = str_of(q->r.why.text);
 	if (!text.n)
-		text = STR("The request could not be served");
+		text = usual_text(err);
 	uint64_t wait_ms = err != ERR_LIMIT ? 0 : q->wait_ms ? q->wait_ms : 1000;
 	reply_set_error(q, table[err].status, table[err].errcode, text, wait_ms);
 }

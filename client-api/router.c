@@ -150,7 +150,6 @@ static void on_durable(void *arg, enum err err)
 	if (err) {
 		/* What the answer says may not have been stored. */
 		q->r.why.text[0] = '\0';
-		err_set(&q->r.why, err, "the disk failed: nothing was stored");
 		bool unfinished = q->streaming && !q->finished;
 		if (unfinished) {
 			q->dropped = true;

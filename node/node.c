@@ -1,6 +1,7 @@
 #include "node/node.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <sodium.h>
 #include <uv.h>
@@ -73,6 +74,7 @@ static enum err open_identity(struct node *n, struct err_ctx *why)
 static enum err open_store(struct node *n, struct err_ctx *why)
 {
 	char path[PATH_BYTES];
+	char media[PATH_BYTES];
 	struct store_options o = { .path = path,
 		.server_name = n->server_name,
 		.loop = loop_uv_loop(n->loop),
@@ -80,6 +82,9 @@ static enum err open_store(struct node *n, struct err_ctx *why)
 		.log = &n->log };
 
 	path_of(n, NODE_DATABASE, path);
+	/* The folder of media is made once there is a database. */
+	path_of(n, NODE_MEDIA, media);
+	o.must_exist = access(media, F_OK) == 0;
 	if (config_is(&n->config, SET_DURABILITY, "full"))
 		o.durability = STORE_FULL;
 	return store_open(&o, &n->store, why);

@@ -175,10 +175,12 @@ static void sync_ended(struct store *st)
 {
 	st->syncing = false;
 	st->health.syncs++;
-	if (st->sync.failed)
+	if (st->sync.failed) {
 		sync_failed(st);
-	else
-		durable(st);
+		return;
+	}
+	marker_set(st);
+	durable(st);
 }
 
 static void sync_done(struct disk_job *j)
@@ -250,8 +252,10 @@ static void commit_and_sync(struct store *st)
 		start_sync(st);
 		return;
 	}
-	if (st->wrote)
+	if (st->wrote) {
 		checkpoint_after_commit(st, st->frames);
+		marker_set(st);
+	}
 	durable(st);
 }
 

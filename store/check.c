@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "store/db.h"
+#include "store/internal.h"
 #include "store/migrate.h"
 #include "store/sql.h"
 
@@ -135,8 +136,13 @@ enum err store_check(const char *path, void (*fn)(void *arg, const char *line), 
 	struct report r = { .fn = fn, .arg = arg };
 	struct err_ctx why = { 0 };
 	sqlite3 *db;
-	enum err err = sql_open(path, SQLITE_OPEN_READWRITE, NULL, &db, &why);
+	enum err err = marker_check(path, false, &why);
 
+	if (err) {
+		say(&r, why.text);
+		return err;
+	}
+	err = sql_open(path, SQLITE_OPEN_READWRITE, NULL, &db, &why);
 	if (err) {
 		say(&r, why.text);
 		return err;

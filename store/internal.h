@@ -70,6 +70,8 @@ struct store {
 	unsigned page_size;
 	struct sqlite3 *db; /* NULL: down, see store_up() */
 	struct disk *disk;
+	bool marked;       /* marker_set() was done */
+	bool opened;       /* before: the file is not made again */
 	uint64_t retry_ms; /* while down: not tried again before */
 
 	/* batch.c */
@@ -147,6 +149,11 @@ void checkpoint_before_begin(struct store *st); /* of an SQLite transaction */
 void checkpoint_check_file(struct store *st);   /* quick_check on the pool */
 void checkpoint_stop(struct store *st);         /* before closing: nothing of ours runs after */
 enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */
+
+/* marker.c: a log that is missing is noticed */
+enum err marker_check(const char *path, bool must_exist, struct err_ctx *why) MUST_CHECK;
+void marker_set(struct store *st);   /* the log has been synced */
+bool marker_clear(struct store *st); /* it is about to be removed; false: it must not be */
 
 /* owner.c */
 enum err store_own(struct store *st, struct err_ctx *why) MUST_CHECK;

@@ -105,7 +105,8 @@ static enum err configure(struct store *st)
 static enum err connect(struct store *st, struct err_ctx *why)
 {
 	bool unclean = has_wal(st);
-	enum err err = sql_open(st->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	enum err err = sql_open(st->path,
+		SQLITE_OPEN_READWRITE | (st->opened ? 0 : SQLITE_OPEN_CREATE),
 		wal_vfs_name(st->wal_vfs), &st->db, why);
 
 	if (err)
@@ -188,8 +189,10 @@ enum err store_open(const struct store_options *o, struct store **out, struct er
 {
 	struct store *st = new_store(o);
 	bool unclean = has_wal(st);
-	enum err err = o->vfs ? ERR_OK : create_private(o->path, why);
+	enum err err = o->vfs ? ERR_OK : marker_check(o->path, o->must_exist, why);
 
+	if (!err && !o->vfs)
+		err = create_private(o->path, why);
 	if (!err)
 		err = wal_vfs_new(o->vfs, &st->wal_vfs);
 	if (!err)
@@ -202,6 +205,7 @@ enum err store_open(const struct store_options *o, struct store **out, struct er
 		free_store(st);
 		return err;
 	}
+	st->opened = true;
 	st->pos = st->pos_limit;
 	st->durable_pos = st->pos;
 	if (unclean)
@@ -221,7 +225,7 @@ void store_close(struct store *st)
 		return;
 	store_finish(st);
 	checkpoint_stop(st);
-	if (st->db && checkpoint_all(st) == ERR_OK)
+	if (st->db && checkpoint_all(st) == ERR_OK && marker_clear(st))
 		(void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	store_down(st);
 	free_store(st);

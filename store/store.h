@@ -61,6 +61,8 @@ struct store_options {
 	unsigned checkpoint_kib; /* of WAL between checkpoints; 0: 2048 */
 	unsigned wal_limit_kib;  /* of WAL, past which new writes are held back; 0: 6144 */
 	unsigned page_size;      /* of a new database; 0: 1024. For measuring */
+	/* It was there before: a database that is missing or empty is refused, not made. */
+	bool must_exist;
 	const char *vfs; /* an SQLite VFS of this process: for tests; NULL: the default */
 };
 
