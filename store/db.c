@@ -47,6 +47,10 @@ struct stmt *stmt_get(struct store *st, enum stmt_table_id table, unsigned i)
 	struct stmt *q;
 
 	assert(i < tables[table]->n);
+	/* A read is reason enough to try a store that is down again: each request begins with
+	 * one. (A reader has no loop, and does not go down.) */
+	if (!st->db && st->loop && st->depth == 0 && store_up(st) == ERR_OK)
+		assert(st->db);
 	if (!st->stmts[table])
 		st->stmts[table] = xcalloc(tables[table]->n, sizeof(*q));
 	q = &st->stmts[table][i];
@@ -89,8 +93,17 @@ void stmt_resetp(struct stmt **q)
 void db_finalize_all(struct store *st)
 {
 	for (size_t t = 0; t < N_STMT_TABLES; t++) {
-		for (size_t i = 0; st->stmts[t] && i < tables[t]->n; i++)
+		for (size_t i = 0; st->stmts[t] && i < tables[t]->n; i++) {
 			sqlite3_finalize(st->stmts[t][i].h);
+			st->stmts[t][i].h = NULL;
+		}
+	}
+}
+
+void db_deinit(struct store *st)
+{
+	db_finalize_all(st);
+	for (size_t t = 0; t < N_STMT_TABLES; t++) {
 		free(st->stmts[t]);
 		st->stmts[t] = NULL;
 	}

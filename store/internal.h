@@ -165,7 +165,8 @@ void feed_rolled_back(struct store *st);
 void feed_deinit(struct store *st);
 
 /* db.c */
-void db_finalize_all(struct store *st);
+void db_finalize_all(struct store *st); /* those in use stay, and do nothing */
+void db_deinit(struct store *st);
 
 /* name.c */
 void name_init(struct store *st);

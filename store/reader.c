@@ -40,7 +40,7 @@ void store_reader_free(struct store *reader)
 {
 	if (!reader)
 		return;
-	db_finalize_all(reader);
+	db_deinit(reader);
 	if (reader->db)
 		(void)sqlite3_close(reader->db);
 	name_forget_all(reader);

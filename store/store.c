@@ -47,6 +47,7 @@ static struct store *new_store(const struct store_options *o)
 static void free_store(struct store *st)
 {
 	feed_deinit(st);
+	db_deinit(st);
 	name_forget_all(st);
 	disk_free(st->disk);
 	wal_vfs_free(st->wal_vfs);

@@ -226,7 +226,7 @@ enum err users_authenticate(struct users *u, struct str token, struct str addres
 	if (err == ERR_NOT_FOUND || (!err && l.account.is_deactivated))
 		return err_set(why, ERR_UNAUTHORIZED, "unknown access token");
 	if (err)
-		return err_set(why, err, "the access token can't be looked up");
+		return err; /* of the disk: what it means is said where answers are made */
 	if (l.session.expires_ts && now >= l.session.expires_ts) {
 		if (soft_logout)
 			*soft_logout = true;
