@@ -17,7 +17,8 @@
 
 #define ROOMS_MAX   4096 /* counts kept; when there are more all are counted anew */
 #define THREADS_MAX 64   /* of one room that are told apart; others count as the main one */
-/* Events looked at for one room: what is older than that is left out of the count. */
+/* Events looked at for one room in one answer, the newest first: what is older is counted with
+ * the next answers that tell of the room. */
 #define SCAN_MAX 2000
 #define HOPS_MAX 3 /* from an event to its thread's root */
 
@@ -36,9 +37,11 @@ struct thread {
 struct room_count {
 	struct arena *arena; /* of the threads' names */
 	bool valid;          /* else it is begun anew */
-	int64_t upto;        /* events up to here are counted */
-	int64_t receipts;    /* the latest own receipt's position */
-	int64_t rules;       /* the push rules' position */
+	int64_t upto;        /* events up to here are counted, but for those of the gap */
+	int64_t gap_low;     /* gap_low < pos <= gap_high: still to be counted */
+	int64_t gap_high;
+	int64_t receipts; /* the latest own receipt's position */
+	int64_t rules;    /* the push rules' position */
 	struct thread threads[THREADS_MAX];
 	size_t n_threads; /* at least 1 */
 	size_t n_room;
@@ -150,6 +153,7 @@ struct counter {
 	struct push_context context;
 	bool ready; /* context is filled */
 	size_t scanned;
+	int64_t lowest; /* position of the last event that was looked at */
 	enum err err;
 };
 
@@ -194,6 +198,7 @@ static void begin(struct room_count *c, const struct store_receipt *r, size_t n,
 	/* Threads that get their first event now were read as far as the whole room was. */
 	if (all < c->upto)
 		c->upto = all;
+	c->gap_low = c->gap_high = c->upto;
 }
 
 /* The thread of an event: follows its relations up. */
@@ -268,6 +273,7 @@ static bool count_event(void *arg, const struct store_event *e)
 	struct event *parsed;
 
 	k->scanned++;
+	k->lowest = e->pos;
 	if (str_eq(e->sender, k->an->op->user_id) || !room_viewer_sees(k->d->viewer, e))
 		return true;
 	if (!make_ready(k))
@@ -346,11 +352,49 @@ static enum err check(struct answer *an, struct room_data *d, struct room_count 
 	return ERR_OK;
 }
 
+/* Looks at the newest events of from < pos <= to; *rest: up to where they were not looked at.
+ */
+static enum err count_range(struct counter *k, int64_t from, int64_t to, int64_t *rest)
+{
+	size_t before = k->scanned;
+	unsigned limit = (unsigned)(SCAN_MAX - before);
+	enum err err;
+
+	*rest = from;
+	if (from >= to)
+		return ERR_OK;
+	if (limit == 0) {
+		*rest = to;
+		return ERR_OK;
+	}
+	err = store_event_range(k->an->store, k->d->a, k->d->part->room_id, from, to, false,
+		limit, count_event, k);
+	if (!err && k->scanned - before == limit)
+		*rest = k->lowest - 1;
+	return err ? err : k->err;
+}
+
+/* Goes on with what earlier answers left, or remembers what this one leaves (up to rest). */
+static enum err count_gap(struct counter *k, int64_t rest)
+{
+	struct room_count *c = k->c;
+
+	if (rest == c->upto)
+		return count_range(k, c->gap_low, c->gap_high, &c->gap_high);
+	/* Should there be two gaps, all of it is counted anew from the next answer on. */
+	if (c->gap_high > c->gap_low)
+		c->receipts = -1;
+	c->gap_low = c->upto;
+	c->gap_high = rest;
+	return ERR_OK;
+}
+
 /* Brings the count up to the answer's end. */
 static enum err count(struct answer *an, struct room_data *d, struct room_count *c)
 {
 	struct counter k = { .an = an, .d = d, .c = c };
 	const struct timeline *t = &d->timeline;
+	int64_t rest;
 	enum err err = ERR_OK;
 
 	/* What is stored and not told yet on_item() doesn't know of. */
@@ -359,17 +403,19 @@ static enum err count(struct answer *an, struct room_data *d, struct room_count 
 	c->valid = false; /* what was counted in part must be begun anew */
 	if (err)
 		return err;
+	rest = c->upto;
 	if (t->whole && d->part->from <= c->upto) {
 		for (size_t i = 0; i < t->n; i++)
 			if (t->events[i]->pos > c->upto && !count_event(&k, t->events[i]))
 				break;
 	} else {
-		err = store_event_range(an->store, d->a, d->part->room_id, c->upto,
-			an->to.stream, false, SCAN_MAX, count_event, &k);
+		err = count_range(&k, c->upto, an->to.stream, &rest);
 	}
 	if (!err)
 		err = k.err;
-	c->valid = !err;
+	if (!err)
+		err = count_gap(&k, rest);
+	c->valid = !err && c->receipts >= 0;
 	c->upto = an->to.stream;
 	return err;
 }

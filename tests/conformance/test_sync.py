@@ -2,7 +2,7 @@
 import threading
 import time
 
-from client import Case, event_with, room_of, timeline_of
+from client import Case, User, event_with, room_of, timeline_of
 
 
 class Sync(Case):
@@ -449,6 +449,21 @@ class Unread(Case):
         expect((0, 2), (0, 1), {first: (0, 1)})
         # An annotation of the main timeline's event, read in the thread.
         b.call("POST", "/v3/rooms/{}/receipt/m.read/{}", room, seventh, body={"thread_id": first})
+
+    def test_many_messages_are_counted_by_and_by(self):
+        a, b = self.users("a", "b")
+        room = a.create_room(preset="public_chat")
+        b.join(room)
+        senders = [threading.Thread(target=lambda u: [u.send(room, str(i)) for i in range(130)], args=(u,))
+                   for u in (User(self.node, a.token, a.user_id, a.device_id) for _ in range(16))]
+        for s in senders:
+            s.start()
+        for s in senders:
+            s.join()
+        self.assertGreaterEqual(self.counts(b, room)[0][1], 1990)
+        self.assertEqual(self.counts(b, room)[0], (0, 2080))
+        a.send(room, "last")
+        self.assertEqual(self.counts(b, room)[0], (0, 2081))
 
     def test_own_messages_and_reading_set_the_count(self):
         a, b = self.users("a", "b")
