@@ -14,9 +14,9 @@
 
 #include <stdbool.h>
 
-/* Makes dir and its parents (mode 0700) where they are missing, and locks it against a second process
- * (flock on dir/lock). *fd holds the lock until data_dir_unlock(). ERR_EXISTS: another process
- * has it; ERR_IO with the reason for all else. */
+/* Makes dir and its parents (mode 0700) where they are missing, and locks it against a second
+ * process (flock on dir/lock). *fd holds the lock until data_dir_unlock(). ERR_EXISTS: another
+ * process has it; ERR_IO with the reason for all else. */
 enum err data_dir_lock(const char *dir, int *fd, struct err_ctx *why) MUST_CHECK;
 void data_dir_unlock(int fd); /* -1 is fine */
 

@@ -201,9 +201,10 @@ KITH_API void kith_invite_accept(
 	struct kith *k, const char *invite, kith_command_fn *done, void *arg);
 KITH_API void kith_peers(struct kith *k, kith_command_fn *done, void *arg);
 
-/* The rules of rooms, without a node: "auth" says whether an event is allowed by its auth events,
- * "resolve" what states resolve to. text: a case; *answer: what is said of it (both JSON
- * objects; kith(1) has their shapes). KITH_USAGE for a case that can't be read. Any thread. */
+/* The rules of rooms, without a node: "auth" says whether an event is allowed by its auth
+ * events, "resolve" what states resolve to. text: a case; *answer: what is said of it (both
+ * JSON objects; kith(1) has their shapes). KITH_USAGE for a case that can't be read. Any
+ * thread. */
 enum { KITH_RULES_VERIFY = 1, KITH_RULES_EXPLAIN = 2 };
 KITH_API enum kith_status kith_rules(const char *name, const char *text, size_t text_len,
 	int flags, char **answer, struct kith_error *why);

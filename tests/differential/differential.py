@@ -97,8 +97,13 @@ def main():
         rng = random.Random(seed)
         room = Room(rng, versions[i % len(versions)])
         room.begin()
-        for _ in range(rng.choice([5, 15, 30, 60])):
-            room.step()
+        try:
+            for _ in range(rng.choice([5, 15, 30, 60])):
+                room.step()
+            resolutions = list(room.resolve_cases(3))
+        except (TypeError, ValueError, AttributeError):  # Synapse can't resolve over levels that are no numbers
+            counts["raised"] += 1
+            resolutions = []
         known = 0  # events that are judged otherwise for a reason: their room's state is, too
         for case, allowed in room.auth_cases():
             answer = auth.ask(case)
@@ -112,7 +117,7 @@ def main():
                 counts["explained"] += 1
             else:
                 differs(seed, case, allowed, answer)
-        for case, wanted in room.resolve_cases(3):
+        for case, wanted in resolutions:
             answer = resolve.ask(case)
             counts["resolutions"] += 1
             if answer != wanted and known:

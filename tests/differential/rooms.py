@@ -145,7 +145,7 @@ class Room:
             try:
                 event_auth.check_state_dependent_auth_rules(
                     event, [self.events[i] for i in state.values()])
-            except AuthError:
+            except Exception:
                 allowed = False
         if allowed and event.is_state():
             state[(event.type, event.state_key)] = event.event_id
