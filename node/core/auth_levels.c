@@ -31,6 +31,17 @@ static int by_key(const void *a, const void *b)
 	return str_cmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
 }
 
+/* Before version 10 no rule says that events must be an object: what the deployed servers find
+ * no entries in is as good as none. */
+static bool is_bare(const struct room_version *v, const struct json *j)
+{
+	struct str text;
+
+	if (v->integer_levels)
+		return false;
+	return (json_is(j, JSON_ARRAY) && !json_first(j)) || (json_as_str(j, &text) && !text.n);
+}
+
 /* The entries of an object, sorted, so that two of them are compared in one walk: look-ups in
  * a 64 KiB event would be quadratic. False if obj is no object or a value no level. */
 static bool entries_of(struct arena *a, const struct room_version *v, const struct json *obj,
@@ -40,7 +51,7 @@ static bool entries_of(struct arena *a, const struct room_version *v, const stru
 	size_t n = 0;
 
 	*out = (struct entries){ 0 };
-	if (!obj)
+	if (!obj || is_bare(v, obj))
 		return true;
 	if (!json_is(obj, JSON_OBJECT))
 		return false;
@@ -128,32 +139,44 @@ static enum err check_users(const struct auth_case *c, const struct entries *use
 
 enum { USERS, NAMED, EVENTS, NOTIFICATIONS, N_PARTS };
 
-/* All levels of an event, in four parts. Versions 1 to 5 take no notice of notifications. */
+/* The rest of an event's levels. Versions 1 to 5 take no notice of notifications. */
 static bool levels_of(struct arena *a, const struct event *e, struct entries out[N_PARTS])
 {
 	const struct room_version *v = e->version;
 
 	out[NOTIFICATIONS] = (struct entries){ 0 };
 	return named_of(a, v, e->content, &out[NAMED]) &&
-		entries_of(a, v, json_get(e->content, "users"), &out[USERS]) &&
 		entries_of(a, v, json_get(e->content, "events"), &out[EVENTS]) &&
 		(!v->limit_notifications ||
 			entries_of(a, v, json_get(e->content, "notifications"),
 				&out[NOTIFICATIONS]));
 }
 
+/* The users of an event; null and the like are none in any version. */
+static bool users_of(struct arena *a, const struct event *e, struct entries *out)
+{
+	const struct json *users = json_get(e->content, "users");
+
+	return (!users || json_is(users, JSON_OBJECT)) && entries_of(a, e->version, users, out);
+}
+
 static enum err check(struct arena *a, const struct auth_case *c)
 {
 	struct entries now[N_PARTS];
 	struct entries was[N_PARTS];
+	bool ok = levels_of(a, c->e, now);
 	enum err err;
 
-	if (!levels_of(a, c->e, now))
+	if (!users_of(a, c->e, &now[USERS]))
+		return refuse(c, "users is no object of levels");
+	/* Only from version 10 on must a room's first levels be levels (rules 9.1 and 9.2
+	 * there). */
+	if (!ok && (c->levels || c->e->version->integer_levels))
 		return refuse(c, "a level is not an integer, or a map of them no object");
 	err = check_users(c, &now[USERS]);
 	if (err || !c->levels)
 		return err;
-	if (!levels_of(a, c->levels, was))
+	if (!levels_of(a, c->levels, was) || !users_of(a, c->levels, &was[USERS]))
 		return refuse(c, "a current level is not an integer");
 	for (size_t i = 0; i < N_PARTS; i++)
 		if (!changes_ok(c, i == USERS, &was[i], &now[i]))
