@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "node/base/alloc.h"
+#include "store/auth_nid.h"
 #include "store/internal.h"
 #include "store/sql.h"
 #include "store/wal_vfs.h"
@@ -104,6 +105,7 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err)
 static void forget_written(struct store *st)
 {
 	name_forget_all(st);
+	auth_nid_forget_all(st);
 	st->pos_limit = st->pos; /* the note may be gone too: make a new one */
 	feed_rolled_back(st);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node/base/buf.h"
+#include "store/auth_nid.h"
 #include "store/db.h"
 #include "store/event_key.h"
 #include "store/event_row.h"
@@ -119,12 +120,24 @@ static enum err find(struct store *st, struct str event_id, int64_t *nid, unsign
 	return ERR_OK;
 }
 
+static enum err find_auth(struct store *st, struct str event_id, int64_t *nid)
+{
+	unsigned flags;
+	enum err err;
+
+	if (auth_nid_get(st, event_id, nid))
+		return ERR_OK;
+	err = find(st, event_id, nid, &flags);
+	if (!err && *nid)
+		auth_nid_put(st, event_id, *nid);
+	return err;
+}
+
 static enum err put_auth(struct store *st, const struct store_event_new *new, struct buf *out)
 {
 	for (size_t i = 0; i < new->event->n_auth_events; i++) {
 		int64_t nid;
-		unsigned flags;
-		enum err err = find(st, new->event->auth_events[i], &nid, &flags);
+		enum err err = find_auth(st, new->event->auth_events[i], &nid);
 
 		if (err)
 			return err;
@@ -381,6 +394,7 @@ enum err store_event_settle(struct store *st, const struct store_event_new *new)
 	stmt_bind_blob(q, 4, buf_str(&auth));
 	stmt_bind_i64(q, 5, to);
 	err = stmt_run(q);
+	auth_nid_forget_all(st);
 	return err ? err : renumber(st, new->event, nid, to);
 }
 

@@ -17,6 +17,14 @@ struct sqlite3;
 struct sqlite3_stmt;
 struct wal_vfs;
 
+#define AUTH_NIDS 64 /* a power of two */
+
+/* auth_nid.c */
+struct auth_nid {
+	char event_id[44]; /* '$' and 43 of base64; zeros: none */
+	int64_t nid;
+};
+
 #define STORE_DEPTH_MAX 16 /* of nested transactions: our own code's nesting */
 
 struct stmt {
@@ -121,6 +129,8 @@ struct store {
 
 	/* db.c */
 	struct stmt *stmts[N_STMT_TABLES];
+
+	struct auth_nid auth_nids[AUTH_NIDS];
 
 	/* name.c */
 	struct map names_by_text;

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node/base/buf.h"
+#include "store/auth_nid.h"
 #include "store/db.h"
 #include "store/event.h"
 #include "store/event_key.h"
@@ -169,6 +170,7 @@ enum err store_room_purge(struct store *st, struct str room_id)
 		stmt_bind_i64(q, 1, room);
 		err = stmt_run(q);
 	}
+	auth_nid_forget_all(st);
 	return err;
 }
 

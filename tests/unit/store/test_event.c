@@ -642,6 +642,54 @@ static void a_purged_room_leaves_nothing(void **state)
 	assert_int_equal(extremities(ids), 0);
 }
 
+/* Numbers of auth events are kept in memory: not when their events are gone. */
+static void auth_events_that_went_are_missed(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct event *e;
+	int64_t nid;
+	int64_t pos;
+
+	(void)say("so that its auth events are known");
+	e = room_maker_event(&maker, "m.room.message", NULL, ALICE, "{}");
+	assert_true(e->n_auth_events > 0);
+	/* Undone: they are there still, and found again. */
+	assert_int_equal(store_begin(f->st), ERR_OK);
+	assert_int_equal(store_room_purge(f->st, maker.room_id), ERR_OK);
+	store_rollback(f->st);
+	assert_int_equal(put(e, STORE_LOCAL, &nid, &pos), ERR_OK);
+	assert_int_equal(store_begin(f->st), ERR_OK);
+	assert_int_equal(store_room_purge(f->st, maker.room_id), ERR_OK);
+	assert_int_equal(store_room_put(f->st, maker.room_id, STR("11"), false), ERR_OK);
+	assert_int_equal(store_commit(f->st), ERR_OK);
+	assert_int_equal(put(e, STORE_LOCAL, &nid, &pos), ERR_INVALID);
+}
+
+/* ... nor when they were never there in the end. */
+static void auth_events_that_were_undone_are_missed(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct event *first = room_maker_event(&maker, "m.room.member",
+		"@bob:here.example", ALICE, "{\"membership\":\"join\"}");
+	struct event second = *room_maker_event(&maker, "m.room.message", NULL, ALICE, "{}");
+	struct event third =
+		*room_maker_event(&maker, "m.room.message", NULL, ALICE, "{\"body\":\"\"}");
+	struct store_event_new new = { .event = first, .flags = STORE_LOCAL };
+	int64_t nid;
+	int64_t pos;
+
+	second.auth_events = &first->event_id;
+	second.n_auth_events = 1;
+	third.auth_events = &first->event_id;
+	third.n_auth_events = 1;
+	assert_int_equal(store_begin(f->st), ERR_OK);
+	assert_int_equal(store_event_put(f->st, &new, &nid, &pos), ERR_OK);
+	new.event = &second;
+	assert_int_equal(store_event_put(f->st, &new, &nid, &pos), ERR_OK);
+	store_rollback(f->st);
+	assert_int_equal(put(&third, STORE_LOCAL, &nid, &pos), ERR_INVALID);
+}
+
 static void aliases_name_one_room(void **state)
 {
 	CLEANUP(arena_freep) struct arena *a = arena_new();
@@ -693,6 +741,8 @@ int main(void)
 		T(what_lies_between_conflicts_is_found),
 		T(what_we_don_t_have_is_listed),
 		T(a_purged_room_leaves_nothing),
+		T(auth_events_that_went_are_missed),
+		T(auth_events_that_were_undone_are_missed),
 		T(aliases_name_one_room),
 	};
 	return RUN_TESTS(tests);
