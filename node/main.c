@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "node/arguments.h"
+#include "node/confine.h"
 #include "node/include/kith.h"
 #include "node/rules_command.h"
 
@@ -138,6 +139,38 @@ static void greet(const struct arguments *a, struct kith *k)
 	(void)fflush(stdout);
 }
 
+/* security.md P3. Not to be had is no reason not to run, but one to say so. */
+static void note_confined(bool confined, const char *why)
+{
+	if (!confined)
+		(void)fprintf(stderr, "kith: runs less confined than it could: %s\n", why);
+}
+
+/* Opens and starts the node, confined as early as can be: a directory that isn't there yet must
+ * be made first. */
+static enum kith_status start(struct arguments *a, struct kith **k, struct kith_error *error)
+{
+	const char *dir = kith_config_get(a->config, "data-dir");
+	const char *why = "";
+	struct stat st;
+	bool is_there = stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+	enum kith_status status;
+
+	if (is_there)
+		note_confined(confine_files(dir, &why), why);
+	status = open_or_init(a, k, error);
+	if (status)
+		return status;
+	if (!is_there)
+		note_confined(confine_files(dir, &why), why);
+	status = kith_start(*k, error);
+	if (status)
+		kith_close(*k);
+	else
+		note_confined(confine_calls(&why), why);
+	return status;
+}
+
 static int run_node(struct arguments *a)
 {
 	struct sigaction act = { .sa_handler = on_signal };
@@ -146,14 +179,9 @@ static int run_node(struct arguments *a)
 	enum kith_status status;
 
 	kith_config_set_log(a->config, write_log, NULL);
-	status = open_or_init(a, &k, &why);
+	status = start(a, &k, &why);
 	if (status)
 		return complain(status, &why);
-	status = kith_start(k, &why);
-	if (status) {
-		kith_close(k);
-		return complain(status, &why);
-	}
 	running = k;
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGINT, &act, NULL);
