@@ -136,6 +136,7 @@ struct store {
 	struct map names_by_text;
 	struct map names_by_nid;
 
+	struct log_limit failures;
 	struct store_health health;
 };
 

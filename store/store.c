@@ -180,8 +180,10 @@ enum err store_up(struct store *st)
 
 void store_failing(struct store *st, enum err err, const char *what)
 {
-	if (!st->health.failing)
-		log_error(st->log, "%s: %s", err_name(err), what);
+	/* A disk that fails now and then: each write that succeeds would begin a new line. */
+	if (!st->health.failing && st->loop && log_limit(&st->failures, loop_now_ms(st->loop)))
+		log_error(st->log, "%s: %s (%u more like it)", err_name(err), what,
+			st->failures.dropped);
 	st->health.failing = true;
 	(void)snprintf(st->health.text, sizeof(st->health.text), "%s", what);
 }

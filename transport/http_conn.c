@@ -173,6 +173,11 @@ static bool discard_body(struct http_conn *c)
 	return r == HTTP1_OK || used > 0;
 }
 
+bool http_conn_leaves_body(const struct http_conn *c)
+{
+	return c->body.state == HTTP1_BODY_LENGTH && c->body.left > DISCARD_MAX;
+}
+
 void http_conn_answered(struct http_conn *c)
 {
 	bool more_to_come = c->body.state != HTTP1_BODY_DONE;

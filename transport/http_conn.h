@@ -107,6 +107,8 @@ void http_conn_read(struct http_conn *c);                   /* as far as it goes
 void http_conn_refuse(struct http_conn *c, unsigned status);
 void http_conn_late(struct http_conn *c, unsigned kind); /* patience is over */
 void http_conn_answered(struct http_conn *c);            /* its exchange has ended */
+/* More of a body is to come than is read for nothing: the answer says that it is the last. */
+bool http_conn_leaves_body(const struct http_conn *c);
 void http_conn_abort(struct http_conn *c);               /* tells its exchange, if any */
 
 /* http_exchange.c */

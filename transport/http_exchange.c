@@ -242,7 +242,7 @@ void http_exchange_answer(struct http_exchange *x, const struct http_answer *a)
 		c->close_next = true;
 	/* The client that waits for 100 and gets an answer may send its body all the same, or
 	 * not: nobody can tell what comes next on this connection. */
-	if (x->expects)
+	if (x->expects || http_conn_leaves_body(c))
 		c->close_next = true;
 	http_conn_put_answer(c, a, !c->close_next, x->chunked, x->http_1_0);
 }

@@ -1,5 +1,4 @@
 """A real node over a disk that fails on demand and whose every change is recorded (disk_shim.c)."""
-import errno
 import mmap
 import os
 import pathlib
@@ -9,8 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
 from servers import Kith  # noqa: E402
 
-OPEN, READ, WRITE, TRUNCATE, SYNC, NAME = 1, 2, 4, 8, 16, 32
-FULL = (OPEN | WRITE | TRUNCATE | NAME, errno.ENOSPC)
+OPEN, READ, WRITE, TRUNCATE, SYNC, NAME, MAKE = 1, 2, 4, 8, 16, 32, 64
 
 
 class ShimmedKith(Kith):

@@ -31,6 +31,10 @@ struct world {
 
 	enum err disk;     /* what durable() tells */
 	bool disk_is_slow; /* durable() waits for release() */
+	bool not_ready;    /* ready() puts off */
+	unsigned put_off;
+	void (*ready_fn)(void *, enum err);
+	void *ready_arg;
 	struct loop_deferred durable;
 	void (*durable_fn)(void *, enum err);
 	void *durable_arg;
@@ -260,6 +264,18 @@ static void durable(void *arg, struct arena *a, void (*fn)(void *, enum err), vo
 	loop_defer(w->api.loop, &wt->d);
 }
 
+static bool ready(void *arg, struct arena *a, void (*fn)(void *, enum err), void *fn_arg)
+{
+	struct world *w = arg;
+	(void)a;
+	if (!w->not_ready)
+		return true;
+	w->put_off++;
+	w->ready_fn = fn;
+	w->ready_arg = fn_arg;
+	return false;
+}
+
 static void write_log(void *arg, enum log_level level, const char *line)
 {
 	struct world *w = arg;
@@ -277,7 +293,7 @@ static int set_up(void **state)
 	assert_int_equal(loop_uv_new(NULL, &w->uv), ERR_OK);
 	assert_int_equal(lws_node_new(loop_uv_handle(w->uv), NULL, &w->lws, &why), ERR_OK);
 	w->log = (struct log){ LOG_DEBUG, write_log, w };
-	w->ops = (struct api_ops){ authenticate, durable, w };
+	w->ops = (struct api_ops){ authenticate, durable, w, ready };
 	w->api = (struct api){
 		.loop = loop_uv_loop(w->uv),
 		.clock = &clock_system,
@@ -658,6 +674,43 @@ static void no_answer_leaves_before_the_disk_has_it(void **state)
 	raw_answer_deinit(&a);
 }
 
+static void what_may_write_waits_until_the_store_is_ready(void **state)
+{
+#define PUT_THING "PUT " P "/thing/a/b HTTP/1.1\r\n" H ALICE "Content-Length: 2\r\n\r\n{}"
+	struct world *w = *state;
+	struct raw_answer a = { 0 };
+	struct raw r;
+	raw_open(&r, w->uv, w->port);
+	w->not_ready = true;
+	raw_send_z(&r, PUT_THING);
+	raw_turn(w->uv, 20);
+	assert_int_equal(w->put_off, 1);
+	assert_int_equal(r.in.n, 0);
+	/* Who only reads is not put off. */
+	raw_once(w->uv, w->port, "GET " P "/open/x HTTP/1.1\r\n" H "\r\n", &a);
+	assert_int_equal(a.status, 200);
+	w->ready_fn(w->ready_arg, ERR_OK);
+	raw_answer(&r, &a);
+	assert_int_equal(a.status, 200);
+
+	raw_send_z(&r, PUT_THING);
+	raw_turn(w->uv, 20);
+	w->ready_fn(w->ready_arg, ERR_CANCELLED);
+	raw_answer(&r, &a);
+	assert_int_equal(a.status, 503);
+
+	/* The client goes meanwhile. */
+	raw_send_z(&r, PUT_THING);
+	raw_turn(w->uv, 20);
+	assert_int_equal(w->put_off, 3);
+	raw_close(&r);
+	raw_turn(w->uv, 20);
+	w->ready_fn(w->ready_arg, ERR_OK);
+	raw_turn(w->uv, 20);
+	raw_answer_deinit(&a);
+#undef PUT_THING
+}
+
 static void a_long_poll_hears_of_its_client(void **state)
 {
 	struct world *w = *state;
@@ -872,6 +925,7 @@ int main(void)
 		TEST(errors_have_their_status_and_code),
 		TEST(what_is_no_request_gets_a_matrix_error),
 		TEST(no_answer_leaves_before_the_disk_has_it),
+		TEST(what_may_write_waits_until_the_store_is_ready),
 		TEST(a_long_poll_hears_of_its_client),
 		TEST(uploads_are_streamed_and_bounded),
 		TEST(an_upload_that_breaks_off_is_an_abort),

@@ -327,6 +327,7 @@ static void an_early_answer_to_a_large_body_arrives_and_closes(void **state)
 	raw_send(&r, buf_str(&body));
 	raw_answer(&r, &a);
 	assert_int_equal(a.status, 200);
+	assert_true(str_eq(raw_header(&a, "connection"), STR("close")));
 	raw_await_eof(&r, 4000);
 	raw_close(&r);
 	raw_answer_deinit(&a);

@@ -32,7 +32,15 @@
 
 #define FDS 4096
 
-enum op { OP_OPEN = 1, OP_READ = 2, OP_WRITE = 4, OP_TRUNCATE = 8, OP_SYNC = 16, OP_NAME = 32 };
+enum op {
+	OP_OPEN = 1,
+	OP_READ = 2,
+	OP_WRITE = 4,
+	OP_TRUNCATE = 8,
+	OP_SYNC = 16,
+	OP_NAME = 32,
+	OP_MAKE = 64
+};
 
 /* All fields are the test's but hits. */
 struct control {
@@ -183,7 +191,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode)
 	if (!ours(dirfd, path, full))
 		return REAL(int, "openat", int, const char *, int, ...)(
 			dirfd, path, flags, mode);
-	if (fails(OP_OPEN))
+	if (fails(OP_OPEN) || ((flags & O_CREAT) && lstat(full, &st) != 0 && fails(OP_MAKE)))
 		return -1;
 	pthread_mutex_lock(&shim.lock);
 	was = lstat(full, &st) == 0;
