@@ -793,6 +793,66 @@ static void data_moves_at_the_first_sign_of_silence(void **state)
 	middleman_end(&m, r);
 }
 
+/* ---- nobody at home ---- */
+
+struct knocks {
+	uv_tcp_t listener;
+	uint64_t at_ms[16];
+	unsigned n, wanted, enough;
+};
+
+static void on_knock_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void on_knock(uv_stream_t *s, int status)
+{
+	struct knocks *k = s->data;
+	uv_tcp_t *tcp = malloc(sizeof(*tcp));
+
+	assert_int_equal(status, 0);
+	uv_tcp_init(s->loop, tcp);
+	assert_int_equal(uv_accept(s, (uv_stream_t *)tcp), 0);
+	uv_close((uv_handle_t *)tcp, on_knock_closed);
+	if (k->n < ARRAY_LEN(k->at_ms))
+		k->at_ms[k->n] = uv_now(s->loop);
+	k->enough = ++k->n >= k->wanted;
+}
+
+/* 1, 2, 4 s with 20 % of chance, and from the beginning when the network has changed. */
+static void dials_come_ever_less_often_until_the_network_changes(void **state)
+{
+	struct rig *r = *state;
+	struct knocks k = { .wanted = 4 };
+	struct sockaddr_in at;
+	uint16_t port;
+
+	overlay_pair(&r->a, &r->b);
+	overlay_run_for(r->loop, 100);
+	port = transport_port(r->b.transport);
+	overlay_node_stop(&r->b);
+	uv_ip4_addr("127.0.0.1", port, &at);
+	uv_tcp_init(loop_uv_handle(r->loop), &k.listener);
+	k.listener.data = &k;
+	assert_int_equal(uv_tcp_bind(&k.listener, (struct sockaddr *)&at, 0), 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&k.listener, 8, on_knock), 0);
+	assert_true(overlay_run_until(r->loop, &k.enough, 30000));
+	/* The first gap may have a dial in it that came before the listener. */
+	for (unsigned i = 1; i + 1 < k.n; i++) {
+		uint64_t gap = k.at_ms[i] - k.at_ms[i - 1];
+		uint64_t next = k.at_ms[i + 1] - k.at_ms[i];
+
+		assert_in_range(next, gap * 4 / 3 - 200, gap * 3 + 2000);
+	}
+	k.wanted = k.n + 2;
+	k.enough = 0;
+	transport_network_changed(r->a.transport);
+	assert_true(overlay_run_until(r->loop, &k.enough, 5000)); /* at once, and 1 s later */
+	uv_close((uv_handle_t *)&k.listener, NULL);
+	overlay_run_for(r->loop, 20);
+}
+
 /* ---- a flood ---- */
 
 #define FLOOD 1500
@@ -853,6 +913,58 @@ static void a_flood_of_connections_keeps_no_contact_out(void **state)
 	assert_int_equal(s.links, 1);
 }
 
+/* ---- what is no kith node at all ---- */
+
+/* Asks as a program or a web page would, and returns the answer's length. */
+static size_t knock_by_http(struct rig *r, const char *path, const char *headers, char out[600])
+{
+	char asks[500];
+	int n = snprintf(asks, sizeof(asks),
+		"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+		path, headers);
+	int fd = flood_one(&r->a, 0, NULL);
+	ssize_t got = -1;
+
+	overlay_run_for(r->loop, 20);
+	assert_int_equal(write(fd, asks, (size_t)n), n);
+	for (unsigned i = 0; i < 50 && got < 0; i++) {
+		overlay_run_for(r->loop, 20);
+		got = read(fd, out, 599);
+	}
+	close(fd);
+	if (got < 0)
+		got = 0;
+	out[got] = '\0';
+	assert_true(got <= n);
+	return (size_t)got;
+}
+
+static void a_web_page_or_another_protocol_gets_no_link(void **state)
+{
+	struct rig *r = *state;
+	static const struct {
+		const char *path, *headers;
+	} cases[] = {
+		{ "/_kith/link", "Sec-WebSocket-Protocol: kith.1\r\nOrigin: http://x\r\n" },
+		{ "/_kith/link", "Sec-WebSocket-Protocol: kith.1\r\nOrigin: null\r\n" },
+		{ "/_kith/link", "Sec-WebSocket-Protocol: chat\r\n" },
+		{ "/_kith/link", "" },
+		{ "/", "Sec-WebSocket-Protocol: kith.1\r\n" },
+		{ "/_kith/link/more", "Sec-WebSocket-Protocol: kith.1\r\n" },
+	};
+	char out[600];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		(void)knock_by_http(r, cases[i].path, cases[i].headers, out);
+		if (strstr(out, " 101"))
+			fail_msg("case %zu: %s", i, out);
+	}
+	assert_true(knock_by_http(r, "/_kith/link", "Sec-WebSocket-Protocol: kith.1\r\n", out));
+	assert_non_null(strstr(out, " 101"));
+}
+
 /* ---- a phone's life ---- */
 
 static void who_suspends_is_not_there_and_comes_back(void **state)
@@ -908,7 +1020,9 @@ int main(void)
 		cmocka_unit_test(a_middleman_causes_no_effect_twice_and_loses_nothing),
 		ON_RIG(after_a_change_of_network_a_dead_link_is_replaced_at_once),
 		ON_RIG(data_moves_at_the_first_sign_of_silence),
+		ON_RIG(dials_come_ever_less_often_until_the_network_changes),
 		ON_RIG(a_flood_of_connections_keeps_no_contact_out),
+		ON_RIG(a_web_page_or_another_protocol_gets_no_link),
 		ON_RIG(who_suspends_is_not_there_and_comes_back),
 		ON_RIG(a_change_of_network_that_changes_nothing_costs_no_link),
 	};

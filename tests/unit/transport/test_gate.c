@@ -168,6 +168,30 @@ static void one_network_displaces_its_own_and_refused_ones_go_first(void **state
 	assert_int_equal(gate_half_open(g), GATE_KNOWN + GATE_NET + 3);
 }
 
+/* A contact's recorded first message, played again and again: recognised each time. */
+static void who_was_recognised_counts_too(void **state)
+{
+	struct pair *p = *state;
+	static struct gate_slot replays[GATE_COOKIE_FROM_NET + 1], next, other;
+
+	for (unsigned i = 0; i < ARRAY_LEN(replays); i++) {
+		next = at(50, 0, 0, 99);
+		gate_enter(&p->gate, p->now, &next, false);
+		assert_int_equal(gate_wants_cookie(&p->gate, p->now, &next),
+			i + 1 > GATE_COOKIE_FROM_NET);
+		gate_leave(&p->gate, &next);
+		replays[i] = at(50, 0, 0, i);
+		gate_enter(&p->gate, p->now, &replays[i], false);
+		gate_recognised(&p->gate, &replays[i]);
+	}
+	other = at(51, 0, 0, 1);
+	gate_enter(&p->gate, p->now, &other, false);
+	assert_false(gate_wants_cookie(&p->gate, p->now, &other));
+	gate_leave(&p->gate, &other);
+	for (unsigned i = 0; i < ARRAY_LEN(replays); i++)
+		gate_leave(&p->gate, &replays[i]);
+}
+
 /* ---- floods ---- */
 
 enum attack { HOLD, GARBAGE, STRANGER, REPLAY, N_ATTACKS };
@@ -450,6 +474,7 @@ int main(void)
 		ON_PAIR(cookies_belong_to_an_address_and_a_time),
 		ON_PAIR(the_price_rises_while_newcomers_push_and_falls),
 		ON_PAIR(one_network_displaces_its_own_and_refused_ones_go_first),
+		ON_PAIR(who_was_recognised_counts_too),
 		ON_PAIR(a_flood_from_one_address_keeps_no_contact_out),
 		ON_PAIR(a_flood_from_many_addresses_keeps_no_contact_out),
 		ON_PAIR(a_contact_at_a_new_address_gets_through_by_work),
