@@ -165,6 +165,7 @@ static void open_federation(struct node *n)
 		.server_name = n->server_name,
 		.key = &n->sign_key,
 		.transport = n->transport,
+		.unlimited = !config_is(&n->config, SET_RATE_LIMITS, "on"),
 		.users = n->users,
 		.rooms = n->rooms,
 		.media = n->media,

@@ -69,9 +69,11 @@
 #define LIMIT_JOIN_BYTES          (1024L * 1024 * 1024)
 
 /* Peers. */
-#define LIMIT_OUTBOX_BYTES     (64L * 1024 * 1024) /* of one destination */
-#define LIMIT_STRANGER_INVITES 100
-#define LIMIT_PEER_IN_FLIGHT   64
+#define LIMIT_STRANGER_INVITES     100
+#define LIMIT_STRANGER_DAY_INVITES 10 /* of one identity that is no contact */
+#define LIMIT_PEER_IN_FLIGHT       64
+#define LIMIT_PEER_DAY_BYTES       (100UL * 1024 * 1024) /* that one server has us store */
+#define LIMIT_PEER_DAY_ROOMS       20                    /* that it brings us */
 
 /* Memory for caches in all, shared out by node.c. */
 #define LIMIT_CACHE_BYTES        (32L * 1024 * 1024)

@@ -143,8 +143,14 @@ static void invited(struct room_receive_invite *i, enum err err, struct str sign
 	inbound_reply(r, &out);
 }
 
-static void receive_invite(struct inbound_request *r, struct invite *invite)
+static enum err receive_invite(struct inbound_request *r, struct invite *invite)
 {
+	if (!rooms_version(r->f->o.rooms, r->args[0])) {
+		enum err err = inbound_new_room(r);
+
+		if (err)
+			return err;
+	}
 	invite->r = r;
 	invite->i.origin = r->origin;
 	invite->i.room_id = r->args[0];
@@ -152,6 +158,7 @@ static void receive_invite(struct inbound_request *r, struct invite *invite)
 	invite->i.done = invited;
 	invite->i.owner = invite;
 	rooms_receive_invite(r->f->o.rooms, &invite->i);
+	return ERR_OK;
 }
 
 /* The body is the event, with the stripped state in its unsigned. */
@@ -170,8 +177,7 @@ enum err answer_invite_v1(struct inbound_request *r)
 		if (err)
 			return err;
 	}
-	receive_invite(r, invite);
-	return ERR_OK;
+	return receive_invite(r, invite);
 }
 
 enum err answer_invite_v2(struct inbound_request *r)
@@ -184,9 +190,7 @@ enum err answer_invite_v2(struct inbound_request *r)
 	if (!err)
 		err = json_opt_arr(
 			r->body, "invite_room_state", &invite->i.invite_room_state, &r->why);
-	if (!err)
-		receive_invite(r, invite);
-	return err;
+	return err ? err : receive_invite(r, invite);
 }
 
 /* ---- events and state ---- */

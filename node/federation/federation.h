@@ -46,6 +46,7 @@ struct federation_options {
 	struct transport *transport;
 	struct users *users;
 	struct rooms *rooms;
+	bool unlimited; /* no daily quotas: for tests */
 	/* May be NULL: what belongs to it is then not served, or passed over. */
 	struct media *media;
 	struct typing *typing;

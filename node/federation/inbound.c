@@ -6,6 +6,7 @@
 #include "node/base/base32.h"
 #include "node/base/limits.h"
 #include "node/base/map.h"
+#include "node/federation/quota.h"
 #include "node/federation/sender.h"
 #include "node/federation/uri.h"
 #include "store/outbox.h"
@@ -21,6 +22,7 @@ struct committed {
 struct inbound {
 	struct federation *f;
 	struct map committed; /* struct committed, owned */
+	struct quota quota;
 	struct inbound_request *open;
 	size_t n_open;
 	struct log_limit refused;
@@ -48,6 +50,7 @@ struct inbound *inbound_new(struct federation *f)
 
 	in->f = f;
 	map_init(&in->committed);
+	quota_init(&in->quota);
 	return in;
 }
 
@@ -65,8 +68,10 @@ static void free_request(struct inbound_request *r)
 static void respond(struct inbound_request *r, unsigned status, struct str body)
 {
 	if (r->in)
-		transport_respond(
-			r->in, &(struct transport_response){ .status = status, .body = body });
+		transport_respond(r->in,
+			&(struct transport_response){ .status = status,
+				.retry_after_ms = r->retry_after_ms,
+				.body = body });
 	r->in = NULL;
 }
 
@@ -106,6 +111,7 @@ void inbound_free(struct inbound *in)
 		free(c);
 	}
 	map_deinit(&in->committed);
+	quota_deinit(&in->quota);
 	free(in);
 }
 
@@ -217,6 +223,8 @@ void inbound_error_status(
 	jw_obj(&w);
 	jw_kv_z(&w, "errcode", errcode);
 	jw_kv_z(&w, "error", str_is_utf8(str_of(text)) ? text : "");
+	if (r->retry_after_ms)
+		jw_kv_int(&w, "retry_after_ms", (int64_t)r->retry_after_ms);
 	jw_end(&w);
 	finish(r, status);
 }
@@ -275,6 +283,42 @@ static enum err read_body(struct inbound_request *r)
 	return json_is(r->body, JSON_OBJECT)
 		? ERR_OK
 		: err_set(&r->why, ERR_MALFORMED, "the body is not an object");
+}
+
+/* ---- what one server may have us store in a day ---- */
+
+static enum err limited(struct inbound_request *r, enum err err, const char *what)
+{
+	return err ? err_set(&r->why, err, "%s: %.*s has sent enough for today", what,
+			     STR_FMT(r->origin))
+		   : ERR_OK;
+}
+
+enum err inbound_new_room(struct inbound_request *r)
+{
+	const struct federation *f = r->f;
+	struct transport_peer peer;
+	bool contact = transport_peer_get(f->o.transport, r->origin, &peer) &&
+		peer.level == TRANSPORT_CONTACT;
+	enum err err = ERR_OK;
+
+	if (!f->o.unlimited)
+		err = quota_room(&f->inbound->quota, r->origin,
+			contact ? LIMIT_PEER_DAY_ROOMS : LIMIT_STRANGER_DAY_INVITES,
+			loop_now_ms(f->o.loop), &r->retry_after_ms);
+	return limited(r, err, "an invite");
+}
+
+/* What is asked for costs nothing that stays; what is put does. */
+static enum err take_bytes(struct inbound_request *r)
+{
+	const struct federation *f = r->f;
+	enum err err = ERR_OK;
+
+	if (!f->o.unlimited && r->in->method == TRANSPORT_PUT)
+		err = quota_bytes(&f->inbound->quota, r->origin, r->in->body.n,
+			loop_now_ms(f->o.loop), &r->retry_after_ms);
+	return limited(r, err, "a request");
 }
 
 static size_t open_of(const struct inbound *in, struct str origin)
@@ -379,7 +423,9 @@ void inbound_request(void *arg, struct transport_incoming *t)
 		return;
 	}
 	r->route = route;
-	err = read_body(r);
+	err = take_bytes(r);
+	if (!err)
+		err = read_body(r);
 	if (err)
 		refuse(r, err);
 	else

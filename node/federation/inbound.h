@@ -32,6 +32,7 @@ struct inbound_request {
 	const struct json *body;           /* of PUT and POST: an object */
 	struct err_ctx why;                /* for the error that a handler returns */
 	const char *errcode;               /* of that error, where it is not the usual one */
+	uint64_t retry_after_ms;           /* likewise, with ERR_LIMIT; 0: not said */
 
 	/* Private to inbound.c. */
 	struct transport_incoming *in; /* NULL: nobody waits any more */
@@ -79,6 +80,9 @@ void inbound_error_status(
 /* For who answers in pieces: transport's request becomes the caller's (NULL if nobody waits),
  * r is gone. Nothing may have been written for this request. */
 struct transport_incoming *inbound_take(struct inbound_request *r);
+
+/* The origin brings a room that we don't know: ERR_LIMIT if that is one too many today. */
+enum err inbound_new_room(struct inbound_request *r) MUST_CHECK;
 
 /* A value of the query; false if it is missing or broken. */
 bool inbound_query(struct inbound_request *r, const char *name, struct str *out);

@@ -315,6 +315,24 @@ static void rooms_are_closed_to_those_outside(void **state)
 	assert_false(says(f, "secret"));
 }
 
+/* Ten a day from who is no contact (security.md, O6), whatever becomes of them. */
+static void strangers_bring_a_few_rooms_a_day(void **state)
+{
+	struct fixture *f = *state;
+	struct str body = STR("{\"event\":{},\"room_version\":\"12\"}");
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ask_as(f, TRANSPORT_PUT,
+					 "/_matrix/federation/v2/invite/!a/" EVENT, body, 0),
+			400);
+	assert_int_equal(
+		ask_as(f, TRANSPORT_PUT, "/_matrix/federation/v2/invite/!a/" EVENT, body, 0),
+		429);
+	assert_true(says(f, "M_LIMIT_EXCEEDED") && says(f, "retry_after_ms"));
+	/* The rest goes on. */
+	assert_int_equal(ask_as(f, TRANSPORT_PUT, V1 "send/a", STR("{\"pdus\":[]}"), 0), 200);
+}
+
 static void refused_events_are_named_with_the_reason(void **state)
 {
 	struct fixture *f = *state;
@@ -343,6 +361,7 @@ int main(void)
 		TEST(one_bad_edu_costs_only_itself),
 		TEST(nobody_speaks_for_another_server),
 		TEST(rooms_are_closed_to_those_outside),
+		TEST(strangers_bring_a_few_rooms_a_day),
 		TEST(refused_events_are_named_with_the_reason),
 	};
 

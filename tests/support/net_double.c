@@ -345,6 +345,18 @@ bool transport_connected(const struct transport *t, struct str name)
 	return linked(t->net, t, peer);
 }
 
+/* Nobody is a contact: names are made up. */
+bool transport_peer_get(const struct transport *t, struct str name, struct transport_peer *out)
+{
+	const struct transport *peer = node_find(t->net, name);
+
+	if (peer)
+		*out = (struct transport_peer){ .name = str_of(peer->name),
+			.level = TRANSPORT_ACQUAINTANCE,
+			.connected = linked(t->net, t, peer) };
+	return peer != NULL;
+}
+
 enum err transport_allow(struct transport *t, struct str name, enum transport_level level)
 {
 	(void)t;
