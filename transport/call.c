@@ -6,6 +6,7 @@
 
 #define DEADLINE_MS      30000
 #define DEADLINE_BULK_MS 300000
+#define UNPAIRED         "no address is known; pair with its owner by an invite"
 #define HELD_MAX         67108864 /* of a body kept in memory, unless asked for less */
 
 /*
@@ -254,7 +255,7 @@ static enum err refuse(const struct transport *t, const struct contact *c,
 		return ERR_CANCELLED;
 	}
 	if (!c || c->level == TRANSPORT_STRANGER)
-		*why = "not a contact";
+		*why = "its owner and you aren't paired: one invites the other first";
 	else if (blocked_key(t, c->identity))
 		*why = "blocked";
 	else if (!path_ok(rq->path))
@@ -282,7 +283,7 @@ static void reach(struct contact *c)
 			(void)snprintf(c->last_error, sizeof(c->last_error), "it sleeps");
 	}
 	if (!any)
-		calls_down(c, c->last_error[0] ? c->last_error : "no address is known");
+		calls_down(c, c->last_error[0] ? c->last_error : UNPAIRED);
 }
 
 struct transport_call *transport_request(

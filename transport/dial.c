@@ -137,7 +137,7 @@ static void dial_each(struct peer *p, const struct endpoint *list, size_t n,
 	p->dialling++; /* the round itself, so that it can't end before all have begun */
 	for (size_t i = 0; i < n; i++)
 		dial_endpoint(p, &copy[i], v, pairing);
-	dial_failed(p, n ? NULL : "no address is known");
+	dial_failed(p, n ? NULL : "no address is known; pair with its owner by an invite");
 }
 
 void dial_want(struct peer *p)

@@ -56,6 +56,7 @@ struct answer {
 	size_t held;
 	bool hold;
 	unsigned *total;
+	char why[128];
 };
 
 static uint32_t sum_of(uint32_t sum, struct str s)
@@ -72,6 +73,7 @@ static void on_answer(
 
 	a->done++;
 	a->err = err;
+	(void)snprintf(a->why, sizeof(a->why), "%s", why ? why : "");
 	if (a->total)
 		(*a->total)--;
 	if (!res)
@@ -447,6 +449,8 @@ static void who_can_not_be_asked_is_told_at_once(void **state)
 	assert_int_equal(stranger.done + dns.done, 0);
 	assert_true(overlay_run_until(r->loop, &dns.done, 1000));
 	assert_int_equal(stranger.err, ERR_FORBIDDEN);
+	/* A person sees this who joins a room of someone whom they never paired with. */
+	assert_non_null(strstr(stranger.why, "aren't paired"));
 	assert_int_equal(dns.err, ERR_FORBIDDEN);
 
 	overlay_pair(&r->a, &r->b);
