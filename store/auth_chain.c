@@ -231,31 +231,69 @@ static enum err give_ids(struct walk *w, struct arena *a, const struct str **out
 	return ERR_OK;
 }
 
+static enum err walk_chain(struct walk *w, size_t limit)
+{
+	enum err err = ERR_OK;
+
+	while (w->heap.n > 0 && !err) {
+		struct reached r = pop(w);
+
+		if (w->out.n >= limit)
+			return ERR_LIMIT;
+		*PUSH(&w->out) = r.nid;
+		err = push_auth(w, &r);
+		bits_free(w, r.sets);
+	}
+	return err;
+}
+
+static enum err begin_chain(struct walk *w, int64_t nid)
+{
+	static const uint64_t all = 1;
+	struct reached r = { .nid = nid, .sets = bits_copy(w, &all) };
+
+	return push_auth(w, &r);
+}
+
 enum err store_auth_chain(struct store *st, struct arena *a, const struct str *ids, size_t n,
 	size_t limit, const struct str **out, size_t *n_out)
 {
 	CLEANUP(walk_deinit) struct walk w;
-	const uint64_t all = 1;
 	enum err err = ERR_OK;
 
 	walk_init(&w, st, 1, 0);
 	for (size_t i = 0; i < n && !err; i++) {
-		struct reached r = { .sets = bits_copy(&w, &all) };
+		int64_t nid;
 
-		err = store_event_find(st, ids[i], &r.nid, NULL);
+		err = store_event_find(st, ids[i], &nid, NULL);
 		if (!err)
-			err = push_auth(&w, &r);
+			err = begin_chain(&w, nid);
 	}
-	while (w.heap.n > 0 && !err) {
-		struct reached r = pop(&w);
-
-		if (w.out.n >= limit)
-			return ERR_LIMIT;
-		*PUSH(&w.out) = r.nid;
-		err = push_auth(&w, &r);
-		bits_free(&w, r.sets);
-	}
+	if (!err)
+		err = walk_chain(&w, limit);
 	return err ? err : give_ids(&w, a, out, n_out);
+}
+
+enum err store_auth_chain_nids(struct store *st, struct arena *a, const int64_t *nids, size_t n,
+	size_t limit, const int64_t **out, size_t *n_out)
+{
+	CLEANUP(walk_deinit) struct walk w;
+	int64_t *copy;
+	enum err err = ERR_OK;
+
+	walk_init(&w, st, 1, 0);
+	for (size_t i = 0; i < n && !err; i++)
+		err = begin_chain(&w, nids[i]);
+	if (!err)
+		err = walk_chain(&w, limit);
+	if (err)
+		return err;
+	copy = arena_calloc(a, w.out.n + 1, sizeof(*copy));
+	if (w.out.n)
+		memcpy(copy, w.out.p, w.out.n * sizeof(*copy));
+	*out = copy;
+	*n_out = w.out.n;
+	return ERR_OK;
 }
 
 /* The greatest event of the heap or of the common ones. */

@@ -159,4 +159,8 @@ enum err store_event_relation_count(
 enum err store_auth_chain(struct store *st, struct arena *a, const struct str *ids, size_t n,
 	size_t limit, const struct str **out, size_t *n_out) MUST_CHECK;
 
+/* The same by number. */
+enum err store_auth_chain_nids(struct store *st, struct arena *a, const int64_t *nids, size_t n,
+	size_t limit, const int64_t **out, size_t *n_out) MUST_CHECK;
+
 #endif

@@ -42,6 +42,11 @@ enum err store_state_group_new(struct store *st, struct str room_id, int64_t par
 enum err store_state_group_read(struct store *st, struct arena *a, int64_t group,
 	const struct store_state_key *keys, size_t n_keys, const struct store_state_entry **out,
 	size_t *n) MUST_CHECK;
+/* The numbers of its events alone, in a. */
+enum err store_state_group_events(struct store *st, struct arena *a, int64_t group,
+	const int64_t **out, size_t *n) MUST_CHECK;
+/* How many entries reading it looks at, about. */
+enum err store_state_group_size(struct store *st, int64_t group, int64_t *n) MUST_CHECK;
 /* One entry's event: ERR_NOT_FOUND. */
 enum err store_state_group_get(struct store *st, int64_t group, struct str type,
 	struct str state_key, int64_t *event) MUST_CHECK;

@@ -84,7 +84,7 @@ static enum err read_groups(struct comparison *c, const int64_t *groups, int64_t
 
 	for (size_t i = 0; i < c->n_groups && limit; i++) {
 		int64_t n;
-		enum err err = state_group_size(c->st, groups[i], &n);
+		enum err err = store_state_group_size(c->st, groups[i], &n);
 
 		if (err)
 			return err;

@@ -354,7 +354,7 @@ enum err state_group_rows(struct store *st, int64_t group, struct state_rows *ou
 	return err ? err : path_rows(st, &path, path.n, 0, false, out);
 }
 
-enum err state_group_size(struct store *st, int64_t group, int64_t *n)
+enum err store_state_group_size(struct store *st, int64_t group, int64_t *n)
 {
 	struct chain c;
 	enum err err = ERR_OK;
@@ -365,6 +365,23 @@ enum err state_group_size(struct store *st, int64_t group, int64_t *n)
 	if (!err && group)
 		*n = c.whole + c.changed;
 	return err;
+}
+
+enum err store_state_group_events(
+	struct store *st, struct arena *a, int64_t group, const int64_t **out, size_t *n)
+{
+	CLEANUP(state_rows_deinit) struct state_rows rows = { 0 };
+	int64_t *nids;
+	enum err err = state_group_rows(st, group, &rows);
+
+	if (err)
+		return err;
+	nids = arena_calloc(a, rows.n + 1, sizeof(*nids));
+	for (size_t i = 0; i < rows.n; i++)
+		nids[i] = rows.p[i].event;
+	*out = nids;
+	*n = rows.n;
+	return ERR_OK;
 }
 
 enum err store_state_group_read(struct store *st, struct arena *a, int64_t group,

@@ -45,7 +45,5 @@ enum err state_key_find(struct store *st, struct str type, struct str state_key,
 
 /* A whole group, sorted (state_group.c). */
 enum err state_group_rows(struct store *st, int64_t group, struct state_rows *out) MUST_CHECK;
-/* How many entries reading it looks at, about. */
-enum err state_group_size(struct store *st, int64_t group, int64_t *n) MUST_CHECK;
 
 #endif

@@ -11,6 +11,10 @@ enum err answer_version(struct inbound_request *r) MUST_CHECK;
 enum err answer_key(struct inbound_request *r) MUST_CHECK;
 enum err answer_transaction(struct inbound_request *r) MUST_CHECK; /* transaction.c */
 
+/* The body lies in a spool (taken), so long; whatever it says is durable. answer_spool.c. */
+struct spool;
+void answer_spool(struct inbound_request *r, struct spool *spool, uint64_t length);
+
 enum err answer_make_join(struct inbound_request *r) MUST_CHECK;
 enum err answer_send_join(struct inbound_request *r) MUST_CHECK;
 enum err answer_make_leave(struct inbound_request *r) MUST_CHECK;

@@ -76,6 +76,10 @@ static void sent(struct room_serve_send *s, enum err err, struct str body)
 		inbound_error(r, err); /* s is in r's arena, as below */
 		return;
 	}
+	if (s->spool) {
+		answer_spool(r, s->spool, s->length);
+		return;
+	}
 	buf_put_str(&out, body);
 	inbound_reply(r, &out);
 }
@@ -238,9 +242,35 @@ static enum err answer_at_event(struct inbound_request *r,
 	return reply(r, &s, &out, serve(r->f->o.rooms, &s, r->args[0], event_id));
 }
 
+static void state_done(struct room_serve_state *s, enum err err, struct str body)
+{
+	struct inbound_request *r = s->owner;
+	CLEANUP(buf_deinit) struct buf out = { 0 };
+
+	if (err) {
+		r->why = s->why;
+		inbound_error(r, err); /* s is in r's arena */
+		return;
+	}
+	if (s->spool) {
+		answer_spool(r, s->spool, s->length);
+		return;
+	}
+	buf_put_str(&out, body);
+	inbound_reply(r, &out);
+}
+
 enum err answer_state(struct inbound_request *r)
 {
-	return answer_at_event(r, rooms_serve_state);
+	struct room_serve_state *s = ARENA_NEW(r->arena, struct room_serve_state);
+
+	*s = (struct room_serve_state){
+		.origin = r->origin, .room_id = r->args[0], .done = state_done, .owner = r
+	};
+	if (!inbound_query(r, "event_id", &s->event_id))
+		return err_set(&r->why, ERR_INVALID, "event_id is missing");
+	rooms_serve_state(r->f->o.rooms, s);
+	return ERR_OK;
 }
 
 enum err answer_state_ids(struct inbound_request *r)

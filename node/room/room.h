@@ -80,6 +80,7 @@ struct rooms {
 	struct resolve_job *resolving; /* jobs that run */
 	uint64_t resolved_apart;       /* jobs that ended well */
 	struct intake *storing;        /* intake_store.c: that run */
+	struct serve_body *serving;    /* serve_body.c: that run */
 	bool closing;
 	/* Private to receive.c: rooms with events waiting. */
 	struct map receiving;

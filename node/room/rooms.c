@@ -7,6 +7,7 @@
 #include "node/room/intake.h"
 #include "node/room/resolve.h"
 #include "node/room/room.h"
+#include "node/room/serve_body.h"
 #include "node/user/profile.h"
 
 #define LOG_MODULE "room"
@@ -37,6 +38,7 @@ void rooms_free(struct rooms *r)
 	r->closing = true;
 	resolve_jobs_cancel(r);
 	intakes_cancel(r);
+	serve_bodies_cancel(r);
 	rooms_cache_deinit(r);
 	room_resolve_deinit(r);
 	map_deinit(&r->receiving);

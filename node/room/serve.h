@@ -11,6 +11,8 @@
 #include "node/base/buf.h"
 #include "node/room/rooms.h"
 
+struct spool;
+
 struct room_serve {
 	struct str origin;
 	const char *errcode; /* out: set when it is not the one of the error */
@@ -35,13 +37,15 @@ struct room_serve_send {
 	struct str room_id;  /* of the path */
 	struct str event_id; /* of the path */
 	const struct json *pdu;
-	/* ERR_OK: body is the v2 response, borrowed during the call. */
+	/* ERR_OK: body is the v2 response, borrowed during the call; or it lies in spool. */
 	void (*done)(struct room_serve_send *s, enum err err, struct str body);
 	void *owner;
 
 	/* Out. */
 	const char *errcode;
 	struct err_ctx why;
+	struct spool *spool; /* of a large room's; owned: done() takes it. Else NULL */
+	uint64_t length;     /* what is in it */
 
 	void *handle; /* private to serve.c */
 };
@@ -51,8 +55,25 @@ enum err rooms_serve_backfill(struct rooms *r, struct room_serve *s, struct str 
 	const struct str *event_ids, size_t n, unsigned limit) MUST_CHECK;
 enum err rooms_serve_missing_events(struct rooms *r, struct room_serve *s, struct str room_id,
 	const struct json *body) MUST_CHECK;
-enum err rooms_serve_state(struct rooms *r, struct room_serve *s, struct str room_id,
-	struct str event_id) MUST_CHECK;
+
+/* GET state: a large one takes a while. Owned as struct room_receive is. */
+struct room_serve_state {
+	/* In: borrowed until done(). */
+	struct str origin;
+	struct str room_id;
+	struct str event_id;
+	/* ERR_OK: as room_serve_send.done(). */
+	void (*done)(struct room_serve_state *s, enum err err, struct str body);
+	void *owner;
+
+	/* Out. */
+	struct err_ctx why;
+	struct spool *spool;
+	uint64_t length;
+
+	void *handle; /* private to serve_state.c */
+};
+void rooms_serve_state(struct rooms *r, struct room_serve_state *s);
 enum err rooms_serve_state_ids(struct rooms *r, struct room_serve *s, struct str room_id,
 	struct str event_id) MUST_CHECK;
 enum err rooms_serve_event(

@@ -2,6 +2,7 @@
  * What other servers read of our rooms: history, states, single events. Each server sees what
  * its users may see (visible.h); the rest is served redacted, or not at all.
  */
+#include "node/base/alloc.h"
 #include "node/base/limits.h"
 #include "node/room/serve_room.h"
 #include "node/room/visible.h"
@@ -251,8 +252,7 @@ enum err rooms_serve_missing_events(
 	return err;
 }
 
-/* The group before an event that the asker may see. */
-static enum err group_before(struct rooms *r, struct arena *a, struct room_serve *s,
+enum err serve_group_before(struct rooms *r, struct arena *a, struct room_serve *s,
 	struct str room_id, struct str event_id, int64_t *group)
 {
 	struct store_event e;
@@ -288,7 +288,7 @@ enum err rooms_serve_state_ids(
 	size_t n_state;
 	size_t n_chain;
 	int64_t group;
-	enum err err = group_before(r, a, s, room_id, event_id, &group);
+	enum err err = serve_group_before(r, a, s, room_id, event_id, &group);
 
 	if (!err)
 		err = serve_room_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
@@ -296,37 +296,6 @@ enum err rooms_serve_state_ids(
 		jw_obj(&w);
 		put_ids(&w, "auth_chain_ids", chain, n_chain);
 		put_ids(&w, "pdu_ids", state, n_state);
-		jw_end(&w);
-	}
-	arena_free(a);
-	return err;
-}
-
-enum err rooms_serve_state(
-	struct rooms *r, struct room_serve *s, struct str room_id, struct str event_id)
-{
-	struct arena *a = arena_new();
-	struct jw w = jw_to(s->out);
-	const struct str *state;
-	const struct str *chain;
-	size_t n_state;
-	size_t n_chain;
-	int64_t group;
-	enum err err = group_before(r, a, s, room_id, event_id, &group);
-
-	if (!err)
-		err = serve_room_state_ids(r, a, group, &state, &n_state, &chain, &n_chain);
-	if (!err) {
-		jw_obj(&w);
-		jw_key(&w, "auth_chain");
-		jw_arr(&w);
-		err = serve_put_events(r, chain, n_chain, &w);
-		jw_end(&w);
-		jw_key(&w, "pdus");
-		jw_arr(&w);
-		if (!err)
-			err = serve_put_events(r, state, n_state, &w);
-		jw_end(&w);
 		jw_end(&w);
 	}
 	arena_free(a);

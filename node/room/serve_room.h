@@ -20,4 +20,8 @@ enum err serve_room_state_ids(struct rooms *r, struct arena *a, int64_t group,
 	const struct str **state, size_t *n_state, const struct str **chain,
 	size_t *n_chain) MUST_CHECK;
 
+/* The group before an event that the asker may see. */
+enum err serve_group_before(struct rooms *r, struct arena *a, struct room_serve *s,
+	struct str room_id, struct str event_id, int64_t *group) MUST_CHECK;
+
 #endif

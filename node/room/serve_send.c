@@ -15,6 +15,7 @@
 #include "node/room/accept.h"
 #include "node/room/incoming.h"
 #include "node/room/restricted.h"
+#include "node/room/serve_body.h"
 #include "node/room/serve_room.h"
 #include "node/room/stripped.h"
 
@@ -29,6 +30,8 @@ struct serving {
 	struct accept accept;
 	struct resolve_job job;
 	unsigned resolves;
+	struct serve_body large;
+	bool waits; /* for it */
 };
 
 #define RESOLVES_MAX 8
@@ -50,6 +53,50 @@ static void finish_deferred(struct loop_deferred *d)
 	struct serving *x = CONTAINER_OF(d, struct serving, deferred);
 
 	finish(x, x->err);
+}
+
+static void written(struct serve_body *b, enum err err)
+{
+	struct serving *x = b->owner;
+
+	x->s->spool = b->spool;
+	x->s->length = b->length;
+	finish(x, err);
+}
+
+/* A large room's answer is written by the pool. */
+static enum err begin_join_answer(
+	struct serving *x, const struct event *e, const struct accept *a)
+{
+	struct buf more = { 0 };
+	struct jw w = jw_to(&more);
+	const struct str *servers;
+	size_t n;
+	enum err err =
+		store_membership_servers(x->r->store, x->arena, x->s->room_id, &servers, &n);
+
+	if (err)
+		return err;
+	jw_obj(&w);
+	jw_kv_raw(&w, "event", e->json);
+	jw_kv_bool(&w, "members_omitted", false);
+	jw_kv_str(&w, "origin", x->r->server_name);
+	jw_key(&w, "servers_in_room");
+	jw_arr(&w);
+	for (size_t i = 0; i < n; i++)
+		jw_str(&w, servers[i]);
+	jw_end(&w);
+	jw_end(&w);
+	x->large = (struct serve_body){ .rooms = x->r,
+		.group = a->state_before,
+		.state_key = "state",
+		.more = { more.p + 1, more.n - 2 }, /* its members, without the braces */
+		.done = written,
+		.owner = x };
+	serve_body_start(&x->large);
+	buf_deinit(&more);
+	x->waits = true;
+	return ERR_OK;
 }
 
 static enum err put_join_answer(
@@ -109,7 +156,8 @@ static enum err put_knock_answer(struct serving *x)
 static enum err put_answer(struct serving *x, const struct event *e, const struct accept *a)
 {
 	if (!strcmp(x->s->membership, "join"))
-		return put_join_answer(x, e, a);
+		return serve_body_is_large(x->r, a->state_before) ? begin_join_answer(x, e, a)
+								  : put_join_answer(x, e, a);
 	if (!strcmp(x->s->membership, "knock"))
 		return put_knock_answer(x);
 	buf_put_z(&x->body, "{}");
@@ -152,7 +200,8 @@ static void accept_and_finish(struct serving *x)
 	enum err err = accept_it(x, x->in.events[0]);
 
 	if (err != ERR_LIMIT || !x->accept.need.n || x->resolves++ >= RESOLVES_MAX) {
-		finish(x, err);
+		if (!x->waits)
+			finish(x, err);
 		return;
 	}
 	x->job = (struct resolve_job){ .rooms = x->r,
@@ -240,6 +289,7 @@ void rooms_serve_send(struct rooms *r, struct room_serve_send *s)
 	x->s = s;
 	x->arena = arena_new();
 	s->handle = x;
+	s->spool = NULL;
 	s->errcode = NULL;
 	s->why.text[0] = '\0';
 	x->err = check(x);

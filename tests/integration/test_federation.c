@@ -66,6 +66,46 @@ static struct str say(struct mesh_node *node, const char *user, struct str room)
 	return mesh_send(node, user, room, "m.room.message", "{'msgtype':'m.text','body':'x'}");
 }
 
+/* Its state is more than an answer may hold in memory: it comes in pieces, out of a file. */
+static void a_large_room_is_joined_in_pieces(void **state)
+{
+	struct mesh *m = *state;
+	struct mesh_node *a = &m->nodes[0];
+	struct mesh_node *b = &m->nodes[1];
+	struct str room = mesh_create(a, "alice", "public_chat", NULL);
+	struct buf large = { 0 };
+	char type[16];
+
+	buf_put_z(&large, "{'x':'");
+	while (large.n < 50000)
+		buf_put_u8(&large, 'x');
+	buf_put(&large, "'}", 3);
+	for (int i = 0; i < 520; i++) {
+		(void)snprintf(type, sizeof(type), "m.of.%d", i);
+		(void)mesh_set(a, "alice", room, type, i % 20 ? "{}" : large.p);
+	}
+	buf_deinit(&large);
+	assert_int_equal(mesh_member(b, "bob", room, MEMBER_JOIN, nobody, a), ERR_OK);
+	mesh_until_membership(a, room, mesh_user(b, "bob"), "join");
+	mesh_until_has(a, say(b, "bob", room));
+	mesh_until_has(b, say(a, "alice", room));
+	{
+		const struct store_state_entry *s;
+		const struct store_state_entry *t;
+		size_t n;
+		size_t k;
+
+		assert_int_equal(
+			store_state_read(a->store, m->arena, room, NULL, 0, &s, &n), ERR_OK);
+		assert_int_equal(
+			store_state_read(b->store, m->arena, room, NULL, 0, &t, &k), ERR_OK);
+		assert_true(n > 520);
+		assert_int_equal(n, k);
+		for (size_t i = 0; i < n; i++)
+			assert_true(str_eq(s[i].event_id, t[i].event_id));
+	}
+}
+
 static void two_friends_write_to_each_other(void **state)
 {
 	static const char *const versions[] = { NULL, "11", "12" };
@@ -552,6 +592,7 @@ int main(void)
 
 	const struct CMUnitTest tests[] = {
 		TWO(two_friends_write_to_each_other),
+		TWO(a_large_room_is_joined_in_pieces),
 		TWO(an_invite_can_be_refused_and_a_room_left),
 		TWO(nobody_joins_uninvited),
 		TWO(a_friend_who_was_off_catches_up),

@@ -10,6 +10,7 @@
 #include "node/room/receive.h"
 #include "node/room/serve.h"
 #include "node/room/splice.h"
+#include "store/spool.h"
 #include "tests/support/cmocka.h"
 
 #include <sodium.h>
@@ -281,9 +282,52 @@ static void state_ids(
 	SERVE(serve_state_ids, room_id, event_id);
 }
 
+/* Of a large room: out of the file that it lies in. */
+static void put_body(struct str body, struct spool *spool, uint64_t length, struct buf *out)
+{
+	buf_put_str(out, body);
+	if (spool)
+		assert_int_equal(spool_get(spool, 0, length, out), ERR_OK);
+	spool_free(spool);
+}
+
+struct stating {
+	struct room_serve_state in;
+	struct rig_server *s;
+	struct rig_server *by;
+	struct room_call *call;
+};
+
+static void stated(struct room_serve_state *x, enum err err, struct str body)
+{
+	struct stating *f = x->owner;
+	struct buf out = { 0 };
+
+	put_body(body, x->spool, x->length, &out);
+	f->s->rig->pending--;
+	answer(f->s, f->by, f->call, "serve_state", err, &out, &x->why);
+	free(f);
+}
+
 static void state(void *arg, struct room_call *call, struct str room_id, struct str event_id)
 {
-	SERVE(serve_state, room_id, event_id);
+	struct rig_server *s = arg;
+	struct rig_server *by = reach(s, call);
+	struct stating *f;
+
+	if (!by)
+		return;
+	f = NEW(struct stating);
+	f->s = s;
+	f->by = by;
+	f->call = call;
+	f->in = (struct room_serve_state){ .origin = str_of(s->name),
+		.room_id = arena_str(s->rig->arena, room_id),
+		.event_id = arena_str(s->rig->arena, event_id),
+		.done = stated,
+		.owner = f };
+	s->rig->pending++;
+	rooms_serve_state(by->rooms, &f->in);
 }
 
 static void event(void *arg, struct room_call *call, struct str event_id)
@@ -316,7 +360,8 @@ static void sent(struct room_serve_send *x, enum err err, struct str body)
 	struct sending *f = x->owner;
 	struct buf out = { 0 };
 
-	buf_put_str(&out, body);
+	put_body(body, x->spool, x->length, &out);
+	f->s->rig->large += x->spool != NULL;
 	f->s->rig->pending--;
 	answer(f->s, f->by, f->call, f->what, err, &out, &x->why);
 	free(f);

@@ -50,6 +50,7 @@ struct room_rig {
 	int64_t now_ms;
 	unsigned pending; /* calls on their way */
 	bool patient;     /* who can't be reached may be told later */
+	unsigned large;   /* answers to joins that came out of a file */
 	uint64_t seed;    /* of the servers' keys; 0: chance */
 
 	/* The network, where a test plays it itself; NULL: everybody reaches everybody. */

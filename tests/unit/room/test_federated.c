@@ -330,6 +330,27 @@ static void forks_are_merged_alike(void **state)
 	assert_true(contains(rig_messages(a, room, "alice"), "b1"));
 }
 
+static void a_large_room_is_joined(void **state)
+{
+	struct str room = rig_create(a, "12", "public_chat");
+	char key[16];
+
+	(void)state;
+	for (int i = 0; i < 520; i++) {
+		(void)snprintf(key, sizeof(key), "%d", i);
+		assert_int_equal(rig_send(a, room, "alice", "m.of", key, "{}", NULL), ERR_OK);
+		if (i % 50 == 0)
+			room_rig_settle(&rig);
+	}
+	assert_int_equal(rig_join_via(b, room, "bob", "a.test"), ERR_OK);
+	room_rig_settle(&rig);
+	assert_int_equal(rig.large, 1);
+	assert_converged(a, b, room);
+	say(b, room, "bob", "hello");
+	room_rig_settle(&rig);
+	assert_true(contains(rig_messages(a, room, "alice"), "hello"));
+}
+
 /* More than the loop resolves by itself (resolve.c): before an event, and after it. */
 static void a_large_fork_is_merged_on_the_pool(void **state)
 {
@@ -684,6 +705,7 @@ int main(void)
 		TEST(a_room_that_is_not_open_stays_closed),
 		TEST(a_lying_join_leaves_no_trace),
 		TEST(a_cut_join_leaves_no_trace),
+		TEST(a_large_room_is_joined),
 		TEST(forks_are_merged_alike),
 		TEST(a_large_fork_is_merged_on_the_pool),
 		TEST(a_ban_beats_what_was_sent_around_it),
