@@ -77,3 +77,76 @@ class FriendsRooms(TwoNodes):
         b.join(space, via=server)
         b.join(room, via=server)
         self.assertEqual(b.state(room, "m.room.member", b.user_id)["join_authorised_via_users_server"], a.user_id)
+
+
+class History(TwoNodes):
+    """Paging through a room that was there before one came (backfill)."""
+
+    def pages(self, user, room, limit, dir="b", start=None):
+        out, n = [], 0
+        while True:
+            page = user.messages(room, dir=dir, limit=limit, **({"from": start} if start else {}))
+            out += page["chunk"]
+            start = page.get("end", start)
+            n += 1
+            self.assertLess(n, 500, "the pages never end")
+            if not page.get("end") or (dir == "f" and not page["chunk"]):
+                return [e["event_id"] for e in out], start
+
+    def check(self, user, room, sent):
+        for limit in (50, 7, 3, 1):
+            back, start = self.pages(user, room, limit)
+            self.assertEqual(len(back), len(set(back)), f"limit {limit}: events came twice")
+            self.assertEqual([e for e in back if e in set(sent)], sent[::-1], f"limit {limit}")
+        for limit in (50, 7):
+            forth, _ = self.pages(user, room, limit, "f", start)
+            self.assertEqual(len(forth), len(set(forth)), f"limit {limit}: events came twice")
+            self.assertEqual([e for e in forth if e in set(sent)], sent, f"forward, limit {limit}")
+
+    def test_messages_alone(self):
+        a, b, _ = self.pair(in_room=False)
+        room = a.create_room(preset="public_chat")
+        sent = [a.send(room, str(i)) for i in range(45)]
+        b.join(room, via=a.user_id.split(":", 1)[1])
+        self.check(b, room, sent)
+
+    def test_a_lively_room(self):
+        a, b, _ = self.pair(in_room=False)
+        c, d = self.nodes[0].user("c"), self.nodes[0].user("d")
+        room = a.create_room(preset="public_chat")
+        sent = []
+
+        def say(user, n):
+            sent.extend(user.send(room, str(i)) for i in range(n))
+        say(a, 5)
+        a.put_state(room, "m.room.topic", {"topic": "1"})
+        c.join(room)
+        say(c, 5)
+        a.put_state(room, "m.room.power_levels", {"users": {c.user_id: 50}})
+        d.join(room)
+        say(d, 4)
+        d.leave(room)
+        say(a, 6)
+        d.join(room)
+        a.ok("POST", "/v3/rooms/{}/kick", room, body={"user_id": d.user_id})
+        say(c, 5)
+        for event in sent[:5]:
+            a.send(room, type="m.reaction", **{"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "x"}})
+        a.put_state(room, "m.room.name", {"name": "lively"})
+        say(a, 7)
+        b.join(room, via=a.user_id.split(":", 1)[1])
+        self.check(b, room, sent)
+
+    def test_what_happened_while_one_was_away(self):
+        a, b, _ = self.pair(in_room=False)
+        server = a.user_id.split(":", 1)[1]
+        room = a.create_room(preset="public_chat")
+        b.join(room, via=server)
+        b.leave(room)
+        a.sync_until(lambda s: any(e.get("state_key") == b.user_id and e["content"]["membership"] == "leave"
+                                   for e in timeline_of(s, room)), seconds=20)
+        sent = [a.send(room, str(i)) for i in range(12)]
+        a.put_state(room, "m.room.topic", {"topic": "missed"})
+        sent += [a.send(room, str(i)) for i in range(12)]
+        b.join(room, via=server)
+        self.check(b, room, sent)

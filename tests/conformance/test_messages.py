@@ -447,6 +447,18 @@ class Receipts(Case):
         self.assertNotIn(second, self.receipts(a, room))
         self.assertIn("m.read.private", self.receipts(b, room)[second])
 
+    def test_a_receipt_never_goes_back(self):
+        a, b = self.users("a", "b")
+        room = a.create_room(preset="public_chat")
+        b.join(room)
+        first, second = a.send(room, "1"), a.send(room, "2")
+        self.read(b, room, second)
+        self.read(b, room, first)
+        self.assertEqual(list(self.receipts(a, room)), [second])
+        self.read(b, room, second, "m.fully_read")
+        self.assertEqual(b.ok("GET", "/v3/user/{}/rooms/{}/account_data/m.fully_read", b.user_id, room),
+                         {"event_id": second})
+
     def test_threaded_and_plain_receipts_of_one_event_are_both_told(self):
         a = self.user()
         room = a.create_room()

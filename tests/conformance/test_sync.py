@@ -205,6 +205,18 @@ class Sync(Case):
         summary = room_of(a.sync(since=None, filter=lazy), room)["summary"]
         self.assertNotIn("m.heroes", summary)
 
+    def test_a_direct_chat_begins_with_one_join(self):
+        a, b = self.users("a", "b")
+        room = a.create_room(invite=[b.user_id], is_direct=True)
+        events = b.sync()["rooms"]["invite"][room]["invite_state"]["events"]
+        invite = event_with(events, type="m.room.member", state_key=b.user_id)
+        self.assertIs(invite["content"]["is_direct"], True)
+        b.join(room)
+        part = room_of(b.sync(), room)
+        joins = [e for e in part["timeline"]["events"] + part["state"]["events"]
+                 if e.get("state_key") == b.user_id and e["content"]["membership"] == "join"]
+        self.assertEqual(len(joins), 1)
+
     def test_left_rooms(self):
         u = self.user()
         room = u.create_room()
