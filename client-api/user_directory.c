@@ -9,11 +9,24 @@
 #define RESULTS_DEFAULT 10
 #define RESULTS_MAX     100
 
+static void found(struct directory_call *c, enum err err, struct str reply)
+{
+	struct request *r = c->arg;
+	struct buf out = { 0 };
+
+	if (err) {
+		reply_err(r, err);
+		return;
+	}
+	buf_put_str(&out, reply);
+	reply_json(r, &out);
+}
+
 static enum err post_search(struct request *r)
 {
 	struct user_caller who = request_user(r);
 	int64_t limit = RESULTS_DEFAULT;
-	struct buf out = { 0 };
+	struct directory_call *call;
 	struct str term;
 	enum err err = json_str(r->body, "search_term", &term, &r->why);
 
@@ -23,12 +36,11 @@ static enum err post_search(struct request *r)
 		return err;
 	if (limit > RESULTS_MAX)
 		limit = RESULTS_MAX;
-	err = directory_search(r->api->users, &who, term, (size_t)limit, &out);
-	if (err)
-		buf_deinit(&out);
-	else
-		reply_json(r, &out);
-	return err;
+	call = ARENA_NEW(r->arena, struct directory_call);
+	call->done = found;
+	call->arg = r;
+	directory_search(r->api->users, &who, term, (size_t)limit, call);
+	return ERR_OK;
 }
 
 const struct route user_directory_routes[] = {

@@ -31,12 +31,18 @@ struct store_person {
 	struct str user_id;
 	struct str displayname; /* text, empty: none */
 	struct str avatar_url;
+	int64_t nid; /* of the user id, where it is a room's member */
 };
-/* Those whose id or display name holds term (ASCII case aside), by id, at most limit: local
- * accounts; people joined to a room with user_id, as their member events say. */
-enum err store_profile_search(struct store *st, struct arena *a, struct str term, size_t limit,
-	struct store_person **out, size_t *n) MUST_CHECK;
-enum err store_profile_search_rooms(struct store *st, struct arena *a, struct str user_id,
-	struct str term, size_t limit, struct store_person **out, size_t *n) MUST_CHECK;
+/* Local accounts by id, those behind `after`, at most limit. */
+enum err store_profile_accounts(struct store *st, struct arena *a, struct str after,
+	size_t limit, struct store_person **out, size_t *n) MUST_CHECK;
+/* The rooms whose members user_id may find: those that he is joined to, and those that anybody
+ * may join or read, while one of our users is in them. */
+enum err store_profile_rooms(struct store *st, struct arena *a, struct str user_id,
+	int64_t **rooms, size_t *n) MUST_CHECK;
+/* A room's joined members as their member events say, by nid, those behind `after`, at most
+ * limit. */
+enum err store_profile_members(struct store *st, struct arena *a, int64_t room, int64_t after,
+	size_t limit, struct store_person **out, size_t *n) MUST_CHECK;
 
 #endif

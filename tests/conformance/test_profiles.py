@@ -203,6 +203,15 @@ class Directory(Case):
             self.assertIn(u.user_id, self.ids(who, term), term)
         self.assertEqual(self.ids(who, "zebedeee"), [])
 
+    def test_names_beyond_ascii_in_any_case(self):
+        who, u = self.user(), self.named("Ägir ÖSTLUND Ждан")
+        for term in ("ägir", "ÄGIR", "östlund", "ЖДАН"):
+            self.assertIn(u.user_id, self.ids(who, term), term)
+
+    def test_one_finds_oneself(self):
+        u = self.named("Narcissus")
+        self.assertEqual(self.ids(u, "narcissus"), [u.user_id])
+
     def test_a_change_of_name_counts_at_once(self):
         who, u = self.user(), self.named("Firstname Of Hers")
         self.assertIn(u.user_id, self.ids(who, "firstname of hers"))

@@ -58,6 +58,27 @@ class AnotherNode(Friends):
         found = b.ok("POST", "/v3/user_directory/search", body={"search_term": "changed"})["results"]
         self.assertIn(a.user_id, [p["user_id"] for p in found])
 
+    def test_the_directory_knows_those_in_rooms_that_one_shares_or_could_enter(self):
+        a, b, room = self.pair()
+        carol = self.nodes[0].user("carol")
+        b.ok("PUT", "/v3/profile/{}/displayname", b.user_id, body={"displayname": "Findable Bob"})
+        a.sync_until(lambda s: event_with(timeline_of(s, room), type="m.room.member", state_key=b.user_id),
+                     seconds=20)
+
+        def found(who):
+            results = who.ok("POST", "/v3/user_directory/search", body={"search_term": "findable bob"})["results"]
+            return b.user_id in [p["user_id"] for p in results]
+        self.assertTrue(found(a))
+        self.assertFalse(found(carol))
+        for type, content, seen in (("m.room.join_rules", {"join_rule": "public"}, True),
+                                    ("m.room.join_rules", {"join_rule": "invite"}, False),
+                                    ("m.room.history_visibility", {"history_visibility": "world_readable"}, True)):
+            a.put_state(room, type, content)
+            self.assertEqual(found(carol), seen, content)
+        a.leave(room)
+        for who in (a, carol):
+            self.assertFalse(found(who))
+
     def test_presence(self):
         a, b, _ = self.pair()
 

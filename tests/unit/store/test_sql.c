@@ -26,7 +26,7 @@ static const struct {
 	{ "outbox", "UNION SELECT server FROM room_server WHERE joined > 0) s" },
 	/* Accounts are few: all are counted, and searched for a part of a name. */
 	{ "account", "SELECT count(*) FROM account" },
-	{ "profile", "FROM account a" },
+	{ "profile", "FROM room r" },
 	/* Cleaning up after people whom nobody shares a room with any more. */
 	{ "device_list", "SELECT r.user_id FROM remote_user r WHERE NOT EXISTS" },
 };
