@@ -36,5 +36,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(published_values) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }
