@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Benchmarks of one node, with matrix-synapse (SQLite) beside it in the same run.
 
-usage: run.py --kith PROGRAM [--synapse DIR | --no-synapse] [--smoke] [--events N] [--json FILE]
+usage: run.py --kith PROGRAM [--synapse DIR | --no-synapse] [--smoke] [--strict] [--events N] [--json FILE]
 
-For each operation: CPU time of the server's processes, disk flushes (strace) and bytes written
-(the block layer's write_bytes, checkpoints included), which hold on a noisy machine where times
-don't; and times, of which the ratio to the peer counts. What kith must reach is checked at the
-end: exit status 1 if a bound does not hold. --smoke runs everything small, and checks no bound.
+For each operation: CPU time of the server's process, disk flushes (strace), bytes written (the
+block layer's write_bytes, checkpoints included) and how often it slept, which hold on a noisy
+machine where times don't; and times, of which the ratio to the peer counts. Beside each figure
+stands what kith must reach and whether it does. --strict: exit status 1 if a bound does not hold
+that is not of time. --smoke runs everything small, so that its figures say nothing.
 """
 import argparse
 import concurrent.futures
@@ -18,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 
@@ -40,19 +40,20 @@ def settle(server):
 
 
 def measured(server, n, work):
-    """Runs work(), which does n operations: figures of one."""
+    """Runs work(n), which does n operations and says how long each took: figures of one."""
     os.sync()
     settle(server)
-    cpu, written = server.cpu(), server.written()
+    cpu, written, slept = server.cpu(), server.written(), server.wakeups()
     began = time.perf_counter()
-    times = work()
+    times = work(n)
     wall = time.perf_counter() - began
     settle(server)
     return {
-        "cpu_ms": (server.cpu() - cpu) * 1000 / n,
-        "written_kib": (server.written() - written) / 1024 / n,
-        "median_ms": statistics.median(times) * 1000 if times else None,
-        "per_second": n / wall,
+        "cpu_ms": (server.cpu() - cpu) * 1000 / len(times),
+        "written_kib": (server.written() - written) / 1024 / len(times),
+        "sleeps": (server.wakeups() - slept) / len(times),
+        "median_ms": statistics.median(times) * 1000,
+        "per_second": len(times) / wall,
     }
 
 
@@ -62,56 +63,71 @@ def timed(call):
     return time.perf_counter() - began
 
 
-def send_alone(server, alice, room, n):
-    return measured(server, n, lambda: [timed(lambda: alice.send(room, f"a{time.time_ns()}")) for _ in range(n)])
+def send_alone(server, alice, room):
+    c = alice.fork(server)
+    return lambda n: [timed(lambda: c.send(room, f"a{time.time_ns()}")) for _ in range(n)]
 
 
-def send_together(server, alice, room, n, senders=16):
-    each = max(1, n // senders)
+def send_together(server, alice, room, senders=16):
+    clients = [alice.fork(server) for _ in range(senders)]
 
-    def one(k):
-        c = alice.fork(server)
-        return [timed(lambda: c.send(room, f"t{k}.{time.time_ns()}")) for _ in range(each)]
+    def one(k, n):
+        return [timed(lambda: clients[k].send(room, f"t{k}.{time.time_ns()}")) for _ in range(n)]
 
-    def all_of_them():
+    def work(n):
         with concurrent.futures.ThreadPoolExecutor(senders) as pool:
-            return [t for ts in pool.map(one, range(senders)) for t in ts]
+            return [t for ts in pool.map(lambda k: one(k, max(1, n // senders)), range(senders)) for t in ts]
 
-    return measured(server, each * senders, all_of_them)
+    return work
 
 
-def deliver(server, alice, bob, room, n):
-    """A PUT until it is in another client's long poll, which is parked before each."""
-    sync = "/_matrix/client/v3/sync?timeout=30000&filter=" + urllib.parse.quote(json.dumps(
+class Poll:
+    """A client's chain of long polls."""
+
+    SYNC = "/_matrix/client/v3/sync?filter=" + urllib.parse.quote(json.dumps(
         {"presence": {"types": []}, "account_data": {"types": []}}))
-    since = bob.call("GET", sync.replace("timeout=30000", "timeout=0"))["next_batch"]
-    state = {"since": since}
 
-    def wait_for(event_id, got):
+    def __init__(self, client, room):
+        self.client, self.room = client, room
+        self.since = client.call("GET", self.SYNC + "&timeout=0")["next_batch"]
+
+    def wait(self):
+        """The next events of the room: their ids, and when they came."""
         while True:
-            a = bob.call("GET", f"{sync}&since={urllib.parse.quote(state['since'])}")
-            state["since"] = a["next_batch"]
-            joined = a.get("rooms", {}).get("join", {}).get(room, {})
-            ids = [e["event_id"] for e in joined.get("timeline", {}).get("events", [])]
-            if ids:
-                got["at"], got["ids"] = time.perf_counter(), ids
-                return
+            a = self.client.call("GET", f"{self.SYNC}&timeout=30000&since={urllib.parse.quote(self.since)}")
+            self.since = a["next_batch"]
+            joined = a.get("rooms", {}).get("join", {}).get(self.room, {})
+            events = joined.get("timeline", {}).get("events", [])
+            if events:
+                return [e["event_id"] for e in events], time.perf_counter()
 
-    def work():
-        times = []
-        for k in range(n):
-            got = {}
-            waiter = threading.Thread(target=wait_for, args=(None, got))
-            waiter.start()
-            time.sleep(0.02)  # until the poll is parked
-            began = time.perf_counter()
-            sent = alice.send(room, f"d{time.time_ns()}")
-            waiter.join()
-            assert sent in got["ids"], "the poll was answered without the event"
-            times.append(got["at"] - began)
-        return times
 
-    return measured(server, n, work)
+def deliver(server, alice, bob, room):
+    """A PUT until it is in another client's long poll, which is parked before each."""
+    sender, poll = alice.fork(server), Poll(bob.fork(server), urllib.parse.unquote(room))
+
+    def one(waiter):
+        answer = waiter.submit(poll.wait)
+        time.sleep(0.02)  # until the poll is parked
+        began = time.perf_counter()
+        sent = sender.send(room, f"d{time.time_ns()}")
+        ids, at = answer.result()
+        assert sent in ids, "the poll was answered without the event"
+        return at - began
+
+    def work(n):
+        with concurrent.futures.ThreadPoolExecutor(1) as waiter:
+            return [one(waiter) for _ in range(n)]
+
+    return work
+
+
+# What is measured of each event: name, how it is done, and the share of --events.
+OPERATIONS = [
+    ("send, alone", lambda s, a, b, room: send_alone(s, a, room), 1 / 4),
+    ("send, 16 senders", lambda s, a, b, room: send_together(s, a, room), 1),
+    ("delivery to a long poll", deliver, 1 / 20),
+]
 
 
 def idle_wakeups(server, seconds):
@@ -121,19 +137,27 @@ def idle_wakeups(server, seconds):
     return (server.wakeups() - before) / seconds
 
 
-def flushes(server, work, n):
-    """Flushes of one operation, counted by strace around a fresh start of the server."""
+def flush_lines(out):
+    lines = [l for l in out.read_text().splitlines() if "resumed" not in l]
+    return len([l for l in lines if any(c + "(" in l for c in FLUSH_CALLS)])
+
+
+def flushes(server, alice, bob, room, n):
+    """Flushes of one operation each, counted by strace around a fresh start of the server."""
     out = server.dir / "strace"
+    counts = {}
     server.stop()
     server.start(wrap=["strace", "-f", "-qq", "-e", "trace=" + ",".join(FLUSH_CALLS), "-o", str(out)])
-    settle(server)
-    before = len(out.read_text().splitlines())
-    work()
-    settle(server)
-    lines = [l for l in out.read_text().splitlines()[before:] if "resumed" not in l]
+    for name, operation, _ in OPERATIONS:
+        work = operation(server, alice, bob, room)
+        settle(server)
+        before = flush_lines(out)
+        done = len(work(n))
+        settle(server)
+        counts[name] = (flush_lines(out) - before) / done
     server.stop()
     server.start()
-    return len([l for l in lines if any(c + "(" in l for c in FLUSH_CALLS)]) / n
+    return counts
 
 
 def run_one(server, args):
@@ -147,29 +171,27 @@ def run_one(server, args):
     r["start, empty"] = {"ms": statistics.median(timed_starts(server, 3)) * 1000}
     alice = Client(server, "alice")
     bob = Client(server, "bob")
-    room = alice.create_room()
-    quoted = urllib.parse.quote(room)
-    bob.call("POST", f"/_matrix/client/v3/join/{quoted}", {})
+    room = urllib.parse.quote(alice.create_room())
+    bob.call("POST", f"/_matrix/client/v3/join/{room}", {})
     settle(server)
     r["idle after start"] = {"pss_mib": server.pss() / 2**20}
     r["idle wake-ups"] = {"per_second": idle_wakeups(server, 2 if args.smoke else 20)}
-    r["send, alone"] = send_alone(server, alice, quoted, n // 4)
-    r["send beside a bare flush"] = send_beside_flush(server, alice, quoted, max(10, n // 10))
-    r["send, 16 senders"] = send_together(server, alice, quoted, n)
-    r["delivery to a long poll"] = deliver(server, alice, bob, room, max(10, n // 20))
-    k = max(16, n // 20)
-    r["send, alone"]["flushes"] = flushes(server, lambda: send_many(server, alice, quoted, k), k)
-    r["send, 16 senders"]["flushes"] = flushes(
-        server, lambda: send_sixteen(server, alice, quoted, k), k // 16 * 16)
+    for name, operation, share in OPERATIONS:
+        work = operation(server, alice, bob, room)
+        work(min(16, n))
+        r[name] = measured(server, max(16, int(n * share)), work)
+    r["send beside a bare flush"] = send_beside_flush(server, alice, room, max(10, n // 10))
+    for name, count in flushes(server, alice, bob, room, max(16, n // 20)).items():
+        r[name]["flushes"] = count
     alice = alice.fork(server)
-    fill(server, alice, quoted, args.database_events)
+    fill(server, alice, room, args.database_events)
     settle(server)
     r[f"idle after {args.database_events} events"] = {"pss_mib": server.pss() / 2**20}
     server.stop()
     r[f"database, {args.database_events} events"] = {"mib": server.database_bytes() / 2**20}
     if args.many:
         server.start()
-        fill(server, alice.fork(server), quoted, args.database_events + args.many)
+        fill(server, alice.fork(server), room, args.database_events + args.many)
         server.stop()
     r[f"start, {args.database_events + args.many} events"] = {
         "ms": statistics.median(timed_starts(server, 3)) * 1000}
@@ -185,54 +207,38 @@ def timed_starts(server, n):
     return times
 
 
-def send_many(server, alice, room, n):
-    c = alice.fork(server)
-    for _ in range(n):
-        c.send(room, f"m{time.time_ns()}")
-
-
-def send_sixteen(server, alice, room, n):
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda k: send_many(server, alice, room, n // 16), range(16)))
-
-
 def fill(server, alice, room, total):
     """Sends until the room has had total messages, give or take 16."""
-    send_sixteen(server, alice, room, max(0, total - server.sent))
+    send_together(server, alice, room)(max(0, total - server.sent))
 
 
-# What kith must reach: (operation, figure, at most).
-BOUNDS = [
-    ("send, alone", "cpu_ms", 0.3), ("send, alone", "flushes", 1.05), ("send, alone", "written_kib", 20),
-    ("send beside a bare flush", "beyond_ms", 1),
-    ("send, 16 senders", "cpu_ms", 0.3), ("send, 16 senders", "flushes", 0.25), ("send, 16 senders", "written_kib", 8), ("delivery to a long poll", "cpu_ms", 0.6),
-    ("idle after start", "pss_mib", 10), ("idle after 10000 events", "pss_mib", 16),
-    ("idle wake-ups", "per_second", 0.1), ("start, empty", "ms", 50),
-    ("start, 100000 events", "ms", 50), ("database, 10000 events", "mib", 14),
-]
+# What kith must reach: at most this of each.
+BOUNDS = {
+    ("send, alone", "cpu_ms"): 0.3, ("send, alone", "flushes"): 1.05, ("send, alone", "written_kib"): 20,
+    ("send, 16 senders", "cpu_ms"): 0.3, ("send, 16 senders", "flushes"): 0.25,
+    ("send, 16 senders", "written_kib"): 8, ("delivery to a long poll", "cpu_ms"): 0.6,
+    ("send beside a bare flush", "beyond_ms"): 1, ("idle after start", "pss_mib"): 10,
+    ("idle after 10000 events", "pss_mib"): 16, ("idle wake-ups", "per_second"): 0.1,
+    ("start, empty", "ms"): 50, ("start, 100000 events", "ms"): 50, ("database, 10000 events", "mib"): 14,
+}
+TIMES = ("ms", "median_ms", "beyond_ms")  # a noisy machine may fail these
 
 
 def report(results):
+    """Prints all figures; returns the bounds that kith does not hold."""
+    failed = []
     names = list(results)
-    print(f"\n{'operation':34} {'figure':12}" + "".join(f"{n:>12}" for n in names) + "     ratio")
-    for operation in results[names[0]]:
-        for figure in results[names[0]][operation]:
+    print(f"\n{'operation':26} {'figure':12}" + "".join(f"{n:>12}" for n in names) + f"{'ratio':>10}  bound")
+    for operation, figures in results[names[0]].items():
+        for figure, got in figures.items():
             row = [results[n].get(operation, {}).get(figure) for n in names]
             cells = "".join(f"{v:12.3f}" if v is not None else f"{'-':>12}" for v in row)
-            ratio = f"{row[1] / row[0]:9.1f}x" if len(row) > 1 and row[0] and row[1] else ""
-            print(f"{operation:34} {figure:12}{cells} {ratio}")
-
-
-def check(kith):
-    failed = 0
-    print()
-    for operation, figure, most in BOUNDS:
-        got = kith.get(operation, {}).get(figure)
-        if got is None:
-            continue
-        ok = got <= most
-        failed += not ok
-        print(f"{'holds ' if ok else 'FAILS '} {operation}: {figure} {got:.3f}, at most {most}")
+            ratio = f"{row[1] / row[0]:9.1f}x" if len(row) > 1 and row[0] and row[1] else " " * 10
+            most = BOUNDS.get((operation, figure))
+            mark = "" if most is None else f"  {'holds' if got <= most else 'FAILS'}, at most {most}"
+            if most is not None and got > most:
+                failed.append((operation, figure))
+            print(f"{operation:26} {figure:12}{cells}{ratio}{mark}".rstrip())
     return failed
 
 
@@ -242,6 +248,7 @@ def main():
     p.add_argument("--synapse", default="build/synapse-venv")
     p.add_argument("--no-synapse", action="store_true")
     p.add_argument("--smoke", action="store_true")
+    p.add_argument("--strict", action="store_true")
     p.add_argument("--events", type=int, default=4000)
     p.add_argument("--json")
     args = p.parse_args()
@@ -267,12 +274,12 @@ def main():
                 peer.stop()
     finally:
         shutil.rmtree(top, ignore_errors=True)
-    report(results)
+    failed = report(results)
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(results, indent=1))
-    failed = 0 if args.smoke else check(results["kith"])
-    print(f"\n{'smoke run: no bound checked' if args.smoke else f'{failed} bounds do not hold'}")
-    return failed > 0
+    lasting = [f for f in failed if f[1] not in TIMES]
+    print(f"\n{len(failed)} bounds do not hold, {len(lasting)} of them whatever the machine does")
+    return args.strict and len(lasting) > 0
 
 
 if __name__ == "__main__":

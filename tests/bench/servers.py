@@ -73,9 +73,9 @@ class Server:
         return int(children.read_text().split()[0]) if comm == "strace" else self.process.pid
 
     def cpu(self):
-        """Seconds of CPU used so far by all of its threads (and its children that ended)."""
-        f = pathlib.Path(f"/proc/{self.pid()}/stat").read_text().rsplit(")", 1)[1].split()
-        return sum(int(x) for x in f[11:15]) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU used so far by all of its threads, to the nanosecond: its clock's
+        number is made of the process's as clock_getcpuclockid(3) does it."""
+        return time.clock_gettime(~self.pid() << 3 | 2)
 
     def written(self):
         """Bytes that the process caused to be sent to the block layer."""
