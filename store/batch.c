@@ -31,10 +31,21 @@
 #	define WAL_SYNC_FLAGS SQLITE_SYNC_NORMAL
 #endif
 
-enum { Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVEPOINT, Q_RELEASE, Q_ROLLBACK_TO, Q_POS, N_Q };
+enum {
+	Q_BEGIN,
+	Q_READ,
+	Q_COMMIT,
+	Q_ROLLBACK,
+	Q_SAVEPOINT,
+	Q_RELEASE,
+	Q_ROLLBACK_TO,
+	Q_POS,
+	N_Q
+};
 
 static const char *const sql[N_Q] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
+	[Q_READ] = "BEGIN",
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
 	[Q_SAVEPOINT] = "SAVEPOINT s",
@@ -307,12 +318,29 @@ void batch_finish(struct store *st)
 	feed_drop(&st->now);
 }
 
+void store_read_begin(struct store *st)
+{
+	if (!st->open && !st->reading && st->db)
+		st->reading = run(st, Q_READ) == ERR_OK;
+}
+
+void store_read_end(struct store *st)
+{
+	if (!st->reading)
+		return;
+	st->reading = false;
+	/* An error may have ended it, or the connection. Reads have nothing to lose. */
+	if (st->db && !sqlite3_get_autocommit(st->db))
+		(void)run(st, Q_COMMIT);
+}
+
 static enum err begin_batch(struct store *st)
 {
 	enum err err;
 
 	if (st->open)
 		return ERR_OK;
+	store_read_end(st);
 	if (st->health.read_only)
 		return ERR_CORRUPT;
 	err = store_up(st);

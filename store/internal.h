@@ -85,6 +85,7 @@ struct store {
 	/* batch.c */
 	unsigned depth;      /* of transactions */
 	bool open;           /* an SQLite transaction is */
+	bool reading;        /* one that only reads is: store_read_begin() */
 	bool wrote;          /* the last COMMIT added frames to the WAL... */
 	bool syncing;        /* in_flight is */
 	bool turn_again;     /* the end of the turn was put off once */

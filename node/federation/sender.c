@@ -453,20 +453,18 @@ static void new_event(struct sender *s, const struct feed_item *item)
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	const struct str *servers;
 	struct destination *d;
-	struct store_event e;
+	struct str member;
 	size_t n;
 
-	if (store_event_get_nid(s->f->o.store, a, item->pos, &e) || !(e.flags & STORE_LOCAL) ||
-		store_membership_servers(s->f->o.store, a, e.room_id, &servers, &n))
+	if (store_event_is_local(s->f->o.store, a, item->pos, &member) ||
+		store_membership_servers(s->f->o.store, a, item->room_id, &servers, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		d = get(s, servers[i]);
 		if (d)
 			wake(d);
 	}
-	if (!str_eq(e.type, STR("m.room.member")))
-		return;
-	d = get(s, id_server_of(e.state_key));
+	d = member.n ? get(s, id_server_of(member)) : NULL;
 	if (d)
 		wake(d);
 }

@@ -338,15 +338,21 @@ static void on_item(void *arg, const struct feed_item *item)
 	}
 }
 
-/* What was read of a batch that is gone may be wrong. */
+/* What was read of a batch that is gone may be wrong; and of one that could not be synced, the
+ * feed may not tell what is there after all. */
 static void on_rolled_back(void *arg)
 {
 	struct notify *n = (struct notify *)arg;
 	struct notify_user *u;
 	size_t at = 0;
 
-	while ((u = (struct notify_user *)map_next(&n->users, &at)))
+	while ((u = (struct notify_user *)map_next(&n->users, &at))) {
 		forget_rooms(u);
+		for (struct notify_waiter *w = u->first; w; w = w->next) {
+			w->kinds = ~0U;
+			w->several = true;
+		}
+	}
 }
 
 struct notify *notify_new(struct store *st, struct loop *loop)
