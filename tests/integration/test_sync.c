@@ -189,6 +189,40 @@ static void a_parked_poll_wakes_with_the_message(void **state)
 	assert_null(room_of(r, &r->bob, "join", room));
 }
 
+/* What wakes it comes first, and is not all. */
+static void a_woken_poll_tells_everything_that_moved(void **state)
+{
+	struct rig *r = (struct rig *)*state;
+	struct str one = room_of_two(r), two = room_of_two(r);
+	const struct json *got;
+
+	sync_begin(&r->bob, 30000);
+	mesh_settle(&r->m, 20);
+	assert_true(r->bob.running);
+	(void)say(r, "alice", one, "hello");
+	(void)say(r, "alice", two, "you too");
+	set_state(r, one, "m.room.topic", "{'topic':'t'}");
+	assert_int_equal(account_data_put(r->node->users, r->bob.account, STR(""),
+				 STR("m.direct"), STR("{}"), NULL),
+		ERR_OK);
+	assert_int_equal(sync_end(&r->bob), ERR_OK);
+	got = room_of(r, &r->bob, "join", one);
+	assert_int_equal(json_count(events(got, "timeline")), 2);
+	assert_int_equal(json_count(events(room_of(r, &r->bob, "join", two), "timeline")), 1);
+	assert_non_null(find(r->bob.answer, "account_data", "m.direct", STR("")));
+
+	/* One room alone. */
+	sync_begin(&r->bob, 30000);
+	mesh_settle(&r->m, 20);
+	set_state(r, one, "m.room.topic", "{'topic':'u'}");
+	assert_int_equal(sync_end(&r->bob), ERR_OK);
+	got = room_of(r, &r->bob, "join", one);
+	assert_int_equal(json_count(events(got, "timeline")), 1);
+	assert_null(room_of(r, &r->bob, "join", two));
+	(void)sync_now(&r->bob);
+	assert_int_equal(json_count(dig(r->bob.answer, "rooms", "join", NULL)), 0);
+}
+
 static void a_poll_without_news_ends_in_time_and_moves_on(void **state)
 {
 	struct rig *r = (struct rig *)*state;
@@ -703,6 +737,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_new_room_comes_whole),
 		T(a_parked_poll_wakes_with_the_message),
+		T(a_woken_poll_tells_everything_that_moved),
 		T(a_poll_without_news_ends_in_time_and_moves_on),
 		T(a_gap_is_limited_and_brings_its_state),
 		T(state_after_has_what_the_timeline_changed),
