@@ -467,42 +467,63 @@ static void invite(void *arg, struct room_call *call, struct str room_id, struct
 
 struct verifying {
 	struct loop_deferred deferred;
+	struct loop_work work;
 	struct room_verify *v;
 	struct rig_server *s;
 };
 
-static void verify_now(struct loop_deferred *d)
+static void check_all(struct loop_work *w)
 {
-	struct verifying f = *CONTAINER_OF(d, struct verifying, deferred);
-	struct room_verify *v = f.v;
+	struct verifying *f = CONTAINER_OF(w, struct verifying, work);
+	struct room_verify *v = f->v;
 
-	free(CONTAINER_OF(d, struct verifying, deferred));
 	for (size_t i = 0; i < v->n; i++) {
 		struct str need[3];
 		size_t n = sign_event_servers(v->events[i], need);
 
 		v->results[i] = ERR_OK;
 		for (size_t k = 0; k < n && !v->results[i]; k++) {
-			struct rig_server *by = server_named(f.s->rig, need[k]);
+			struct rig_server *by = server_named(f->s->rig, need[k]);
 
 			v->results[i] = by ? sign_event_verify(v->events[i], need[k],
 						     STR("ed25519:0"), by->public_key, NULL)
 					   : ERR_UNREACHABLE;
 		}
 	}
-	f.s->rig->pending--;
+}
+
+static void all_checked(struct loop_work *w)
+{
+	struct verifying *f = CONTAINER_OF(w, struct verifying, work);
+	struct room_verify *v = f->v;
+
+	f->s->rig->pending--;
+	free(f);
 	v->done(v);
 }
 
+static void verify_now(struct loop_deferred *d)
+{
+	struct verifying *f = CONTAINER_OF(d, struct verifying, deferred);
+
+	check_all(&f->work);
+	all_checked(&f->work);
+}
+
+/* As federation does: many on the pool. */
 static void verify(void *arg, struct room_verify *v)
 {
 	struct verifying *f = NEW(struct verifying);
 
 	f->deferred.fn = verify_now;
+	f->work = (struct loop_work){ .work = check_all, .done = all_checked };
 	f->v = v;
 	f->s = arg;
 	f->s->rig->pending++;
-	loop_defer(f->s->rig->loop, &f->deferred);
+	if (v->n > 32)
+		loop_work(f->s->rig->loop, &f->work);
+	else
+		loop_defer(f->s->rig->loop, &f->deferred);
 }
 
 static bool returns(void *arg, struct str server)
