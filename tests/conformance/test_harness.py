@@ -39,12 +39,15 @@ class Dispatch(Case):
     def test_unknown_paths_are_unrecognized(self):
         c = Client(self.node)
         for target in ("/_matrix/client/v3/nothing", "/_matrix/client/unknown", "/_matrix/nothing",
-                       "/_matrix", "/_matrix/client/v3/rooms", "/_matrix/client/v3/sync/more"):
+                       "/_matrix", "/_matrix/client/v3/rooms", "/_matrix/client/v3/sync/more",
+                       "/_matrix/client/v1/unknown", "/_matrix/client/v3/room/unknown", "/_matrix/media/unknown",
+                       "/_matrix/media/v3/unknown", "/_matrix/federation/v1/unknown", "/_matrix/key/v2/unknown"):
             for method in ("GET", "PUT", "POST", "DELETE"):
                 c.refused(404, "M_UNRECOGNIZED", method, target)
 
     def test_known_paths_with_other_methods_are_405(self):
         u = self.user()
         for method, target in (("PATCH", "/v3/sync"), ("POST", "/v3/sync"), ("DELETE", "/v3/createRoom"),
-                               ("GET", "/v3/createRoom"), ("PUT", "/v3/joined_rooms")):
+                               ("GET", "/v3/createRoom"), ("PUT", "/v3/joined_rooms"), ("PUT", "/v3/login"),
+                               ("PUT", "/_matrix/media/v3/upload")):
             u.refused(405, "M_UNRECOGNIZED", method, target)

@@ -355,6 +355,13 @@ class Relations(Case):
         content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": root, "key": "x"}}
         u.ok("PUT", "/v3/rooms/{}/send/m.reaction/1", room, body=content)
         u.refused(400, "M_DUPLICATE_ANNOTATION", "PUT", "/v3/rooms/{}/send/m.reaction/2", room, body=content)
+        other = u.send(room, type="m.reaction", **{"m.relates_to": {**content["m.relates_to"], "key": "y"}})
+        u.ok("PUT", "/v3/rooms/{}/redact/{}/1", room, other)
+        u.send(room, type="m.reaction", **{"m.relates_to": {**content["m.relates_to"], "key": "y"}})
+        v = self.user()
+        u.invite(room, v)
+        v.join(room)
+        v.ok("PUT", "/v3/rooms/{}/send/m.reaction/3", room, body=content)
 
     def test_bundles(self):
         a, b = self.users("a", "b")

@@ -534,9 +534,21 @@ class Membership(Case):
             b.join(room)
             member = b.state(room, "m.room.member", b.user_id)
             self.assertEqual(member["join_authorised_via_users_server"], a.user_id)
+            # Who is in the room needs nobody's leave for a new name, and can't claim it.
+            b.put_state(room, "m.room.member", {"membership": "join", "displayname": "Bobby",
+                                                "join_authorised_via_users_server": "unused"}, b.user_id)
+            self.assertEqual(b.state(room, "m.room.member", b.user_id),
+                             {"membership": "join", "displayname": "Bobby"})
             b.leave(room)
             b.leave(space)
             b.refused(403, "M_FORBIDDEN", "POST", "/v3/join/{}", room)
+            a.invite(room, b)
+            b.join(room)
+            b.leave(room)
+            b.join(space)
+            for allow in (["invalid"], "invalid", [{"type": "m.room_membership", "room_id": 7}]):
+                a.put_state(room, "m.room.join_rules", {"join_rule": rule, "allow": allow})
+                b.refused(403, "M_FORBIDDEN", "POST", "/v3/join/{}", room)
 
     def test_membership_by_the_state_endpoint(self):
         a, b = self.users("a", "b")
