@@ -90,6 +90,9 @@ const struct setting_info settings[N_SETTINGS] = {
 		ok_durability, true },
 	[SET_HOST_NAME] = { "host-name", "NAME", "",
 		"one more name by which clients may address this node", ok_any, true },
+	[SET_MOBILE] = { "mobile", "on|off", "off",
+		"a phone: it alone keeps its links alive, as seldom as its network allows",
+		ok_on_off, true },
 	[SET_LOG_LEVEL] = { "log-level", "error|warn|info|debug", "info",
 		"what is written to the log", ok_level, true },
 };

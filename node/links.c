@@ -137,7 +137,8 @@ static enum err open_transport(struct node *n, struct err_ctx *why)
 		.uv = loop_uv_handle(n->loop),
 		.identity = n->identity,
 		.persist = &n->links->persist,
-		.listen = listen[0] ? listen : NULL };
+		.listen = listen[0] ? listen : NULL,
+		.mobile = config_is(&n->config, SET_MOBILE, "on") };
 	enum err err = lws_node_new(loop_uv_handle(n->loop), &n->log, &n->lws, why);
 	struct str host;
 	unsigned port;

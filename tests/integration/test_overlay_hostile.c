@@ -31,6 +31,7 @@ struct hostile {
 	struct buf frames;
 	unsigned up, over;
 	unsigned messages; /* that came */
+	unsigned idseqs;
 	char why[96];
 };
 
@@ -149,7 +150,8 @@ static void is_up(struct link *l)
 
 static enum err take_frame(struct link *l, uint8_t type, struct str body)
 {
-	(void)l, (void)type, (void)body;
+	(void)body;
+	hostile_of(l)->idseqs += type == FRAME_IDSEQ;
 	return ERR_OK;
 }
 
@@ -486,6 +488,14 @@ static void an_old_document_number_is_answered_with_the_document(void **state)
 	say(h, r, FRAME_IDSEQ, buf_str(&body));
 	overlay_run_for(r->loop, 50);
 	assert_int_equal(h->messages, before + 1);
+	assert_int_equal(h->idseqs, 0);
+	/* And who has a newer one of its own is asked for it. */
+	buf_clear(&body);
+	buf_put(&body, identity_public(r->b.identity), 32);
+	buf_put_be64(&body, UINT64_MAX);
+	say(h, r, FRAME_IDSEQ, buf_str(&body));
+	overlay_run_for(r->loop, 50);
+	assert_int_equal(h->idseqs, 1);
 }
 
 /* ---- a middleman ---- */
