@@ -36,6 +36,7 @@ void federation_stop(struct federation *f)
 	if (!f->running)
 		return;
 	f->running = false;
+	f->stopped = true;
 	sender_stop(f->sender);
 	inbound_stop(f->inbound);
 }

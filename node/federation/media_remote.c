@@ -15,7 +15,8 @@
 
 struct download {
 	struct media_fetch *fetch;
-	struct transport_call *call;
+	struct transport_call *call; /* NULL: asked too late */
+	struct loop_deferred late;
 	struct multipart parts;
 	bool begun;  /* parts is set */
 	bool failed; /* err says why; the rest of the body is passed over */
@@ -44,7 +45,8 @@ static void fail(struct download *d, enum err err)
 {
 	d->failed = true;
 	d->err = err;
-	transport_cancel(d->call);
+	if (d->call)
+		transport_cancel(d->call);
 }
 
 static bool on_body(void *arg, const struct transport_response *head, struct str piece)
@@ -88,6 +90,12 @@ static void finished(
 	free(d);
 }
 
+static void too_late(struct loop_deferred *l)
+{
+	finished(CONTAINER_OF(l, struct download, late), ERR_CANCELLED, NULL,
+		"the node is closing");
+}
+
 static void download(void *arg, struct media_fetch *fetch)
 {
 	CLEANUP(buf_deinit) struct buf path = { 0 };
@@ -99,6 +107,11 @@ static void download(void *arg, struct media_fetch *fetch)
 	d->parts.data = on_data;
 	d->parts.arg = d;
 	fetch->fetcher = d;
+	if (f->stopped) {
+		d->late.fn = too_late;
+		loop_defer(f->o.loop, &d->late);
+		return;
+	}
 	uri_put_path(&path, "/_matrix/federation/v1/media/download/%s", &fetch->media_id, 1);
 	d->call = transport_request(f->o.transport,
 		&(struct transport_request){ .name = fetch->server_name,

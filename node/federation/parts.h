@@ -19,6 +19,7 @@ struct federation {
 	struct media_remote_ops media_ops;
 	uint64_t transactions_in;
 	bool running;
+	bool stopped; /* the transport may be gone: nobody is asked any more */
 };
 
 /* What room, user and media ask: room_remote.c, user_remote.c, media_remote.c. */

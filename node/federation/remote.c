@@ -13,6 +13,7 @@ struct remote_call {
 	bool (*piece)(void *arg, struct str bytes);
 	void *arg;
 	struct buf refusal;
+	struct loop_deferred late; /* asked after the end */
 };
 
 enum err remote_status(unsigned status, struct str body, struct err_ctx *why)
@@ -92,11 +93,23 @@ static bool got_piece(void *arg, const struct transport_response *head, struct s
 	return true;
 }
 
+static void too_late(struct loop_deferred *d)
+{
+	answered(CONTAINER_OF(d, struct remote_call, late), ERR_CANCELLED, NULL,
+		"the node is closing");
+}
+
 struct transport_call *remote_ask(struct federation *f, const struct remote_question *q)
 {
 	struct remote_call *call = NEW(struct remote_call);
 
-	*call = (struct remote_call){ q->done, q->piece, q->arg, { 0 } };
+	*call = (struct remote_call){ .done = q->done, .piece = q->piece, .arg = q->arg };
+	/* What the thread pool gives back while the node closes may want to go on. */
+	if (f->stopped) {
+		call->late.fn = too_late;
+		loop_defer(f->o.loop, &call->late);
+		return NULL;
+	}
 	return transport_request(f->o.transport,
 		&(struct transport_request){ .name = q->server,
 			.method = q->method,

@@ -34,7 +34,8 @@ struct remote_question {
 	void *arg;
 };
 
-/* Copies what it needs of q. The handle is for transport_call_consumed(), until done(). */
+/* Copies what it needs of q. The handle is for transport_call_consumed(), until done(); NULL
+ * after federation_stop(), when the answer is ERR_CANCELLED. */
 struct transport_call *remote_ask(struct federation *f, const struct remote_question *q);
 
 /* The status and body of an answer as an error, for who uses transport directly. */
