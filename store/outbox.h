@@ -5,9 +5,9 @@
  * accepted by send_join) is to be sent to the other servers of its room, and each destination
  * has a position in the stream of those events up to which it has them. So an event to a
  * thousand servers is one row, durable with the event itself, and what a destination still
- * needs follows from its position, however much that is: nothing has to be given up for a server
- * that is away for long. EDUs are rows of their own, written by the services inside their
- * transaction.
+ * needs follows from its position, however much that is: nothing has to be given up for a
+ * server that is away for long. EDUs are rows of their own, written by the services inside
+ * their transaction.
  *
  * node/federation/outbox.h sends them.
  */
