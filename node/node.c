@@ -65,6 +65,9 @@ static enum err open_identity(struct node *n, struct err_ctx *why)
 		err = ERR_CORRUPT; /* it was there a moment ago, or others can read it */
 	if (err)
 		return err;
+	if (identity_renew(n->identity, clock_wall_ms(&clock_system)) &&
+		identity_file_update(dir, n->identity, why))
+		log_warn(&n->log, "the renewed certificate was not kept: %s", why->text);
 	n->server_name = str_of(identity_name(n->identity));
 	n->sign_key = (struct sign_key){ n->server_name, str_of(IDENTITY_EVENT_KEY_ID),
 		identity_secret(n->identity) };

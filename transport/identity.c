@@ -260,6 +260,35 @@ enum err identity_set_document(struct identity *id, struct str document, struct 
 	return ERR_OK;
 }
 
+bool identity_renew(struct identity *id, int64_t now_ms)
+{
+	CLEANUP(freep) struct iddoc *d = NEW(struct iddoc);
+	CLEANUP(buf_deinit) struct buf document = { 0 };
+	CLEANUP(buf_deinit) struct buf bytes = { 0 };
+	uint64_t now = now_ms > 0 ? (uint64_t)now_ms : 0;
+	enum err err = iddoc_parse(buf_str(&id->document), d, NULL);
+	size_t i = 0;
+
+	assert(!err); /* it was read before */
+	(void)err;
+	while (memcmp(d->certs[i].node, id->node_public, 32) != 0)
+		i++; /* it holds this node's certificate, or it would not be ours */
+	if (d->certs[i].not_after_ms == 0 ||
+		now + CERT_YEARS_MS / 2 < d->certs[i].not_after_ms ||
+		d->certs[i].issuer_kind != CERT_BY_IDENTITY)
+		return false;
+	d->certs[i].not_after_ms = now + CERT_YEARS_MS;
+	d->certs[i].generation++;
+	cert_encode(&d->certs[i], id->secrets->identity, &bytes);
+	d->cert_bytes[i] = buf_str(&bytes);
+	d->seq++;
+	iddoc_encode(d, id->secrets->identity, &document);
+	err = identity_set_document(id, buf_str(&document), NULL);
+	assert(!err);
+	(void)err;
+	return true;
+}
+
 /* ---- names ---- */
 
 void identity_name_of(const unsigned char public_key[32], char name[IDENTITY_NAME_LEN + 1])

@@ -63,6 +63,11 @@ uint64_t identity_document_seq(const struct identity *id);
 enum err identity_set_document(
 	struct identity *id, struct str document, struct err_ctx *why) MUST_CHECK;
 
+/* A certificate of this node that has a year or less to go gets a successor for two more, in a
+ * new document: true, and both are to be saved. It goes on from when the first one began, since
+ * the clock may be wrong. */
+bool identity_renew(struct identity *id, int64_t now_ms);
+
 /* The server name of a public key: writes 52 characters and a NUL. */
 void identity_name_of(const unsigned char public_key[32], char name[IDENTITY_NAME_LEN + 1]);
 

@@ -97,6 +97,32 @@ static void a_mistyped_recovery_code_is_refused(void **state)
 	assert_int_equal(identity_recovery_parse(str_of(code), &again, NULL), ERR_MALFORMED);
 }
 
+static void a_certificate_gets_a_successor_in_its_second_year(void **state)
+{
+	const int64_t year = INT64_C(365) * 24 * 3600 * 1000;
+	CLEANUP(identity_freep) struct identity *id = fresh();
+	CLEANUP(buf_deinit) struct buf old = { 0 };
+	struct iddoc_set set = { 0 };
+	struct cert c;
+	bool changed = false;
+
+	(void)state;
+	buf_put_str(&old, identity_document(id));
+	assert_false(identity_renew(id, NOW + year - 1));
+	assert_true(str_eq(identity_document(id), buf_str(&old)));
+	assert_true(identity_renew(id, NOW + year + 1));
+	assert_int_equal(identity_document_seq(id), 2);
+	assert_int_equal(cert_parse(identity_certificate(id), &c, NULL), ERR_OK);
+	assert_int_equal(c.generation, 2);
+	assert_true(cert_in_time(&c, NOW) && cert_in_time(&c, NOW + 3 * year));
+	assert_false(identity_renew(id, NOW + year + 1));
+	/* Who knows the first document takes the second, and goes on allowing the node. */
+	assert_int_equal(iddoc_set_merge(&set, buf_str(&old), &changed, NULL), ERR_OK);
+	assert_int_equal(iddoc_set_merge(&set, identity_document(id), &changed, NULL), ERR_OK);
+	assert_true(changed && iddoc_set_seq(&set) == 2 && iddoc_set_allows(&set, &c));
+	iddoc_set_deinit(&set);
+}
+
 static void every_bit_of_a_certificate_counts(void **state)
 {
 	CLEANUP(identity_freep) struct identity *id = fresh();
@@ -389,6 +415,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_the_public_key_and_nothing_else_is),
 		cmocka_unit_test(the_recovery_code_brings_the_same_name_back_on_a_new_node),
 		cmocka_unit_test(a_mistyped_recovery_code_is_refused),
+		cmocka_unit_test(a_certificate_gets_a_successor_in_its_second_year),
 		cmocka_unit_test(every_bit_of_a_certificate_counts),
 		cmocka_unit_test(a_damaged_identity_text_is_refused),
 		IN_DIR(the_file_is_private_and_never_replaced),
