@@ -166,7 +166,7 @@ static void sync_run(struct disk_job *j)
 /*
  * The kernel tells of pages that it could not write once, and takes them for clean afterwards:
  * a second sync proves nothing. So nothing more is asked of this connection; what the WAL holds
- * is read, written into the database and synced there, before anyone is served.
+ * is read and written again, synced, and brought into the database, before anyone is served.
  */
 static void sync_failed(struct store *st)
 {
@@ -286,6 +286,8 @@ static void on_turn_end(struct loop_deferred *d)
 	waiter_call_all(st, &st->failed, st->failed_err);
 	if (st->syncing)
 		return; /* its end comes back here */
+	if (st->db && wal_vfs_failed(st->wal_vfs))
+		sync_failed(st); /* that of a checkpoint, or SQLite's own */
 	if (st->open)
 		commit_and_sync(st);
 	else

@@ -21,6 +21,7 @@
 #include "node/base/alloc.h"
 #include "store/internal.h"
 #include "store/sql.h"
+#include "store/wal_vfs.h"
 
 #define LOG_MODULE "store"
 
@@ -69,7 +70,7 @@ static struct checkpoint *off_loop(
 
 	c->st = st;
 	c->path = xstrdup(str_of(st->path));
-	c->vfs = st->vfs ? xstrdup(str_of(st->vfs)) : NULL;
+	c->vfs = xstrdup(str_of(wal_vfs_name(st->wal_vfs)));
 	if (uv_mutex_init(&c->lock) != 0 || uv_cond_init(&c->changed) != 0)
 		abort();
 	c->work.work = work;
@@ -133,6 +134,7 @@ static void passed(struct store *st, enum err err, int frames, int done)
 	st->health.checkpoints++;
 	if (err) {
 		store_failing(st, err, "a checkpoint failed");
+		loop_defer(st->loop, &st->turn_end); /* was it the WAL's sync? */
 		return;
 	}
 	/* The WAL may have begun anew since: then what was done was of the old one. */
@@ -160,7 +162,8 @@ static void hold_run(struct disk_job *j)
 	for (int i = 0; i < HOLD_TRIES; i++) {
 		st->hold_log = -1;
 		st->hold_done = -1;
-		st->hold_err = pass(st->path, st->vfs, &st->hold_log, &st->hold_done);
+		st->hold_err = pass(
+			st->path, wal_vfs_name(st->wal_vfs), &st->hold_log, &st->hold_done);
 		if (st->hold_err || st->hold_log >= 0)
 			return;
 		uv_sleep(1);
@@ -344,4 +347,5 @@ void checkpoint_stop(struct store *st)
 		disk_wait(st->disk, &st->hold);
 		hold_ended(st);
 	}
+	loop_undefer(st->loop, &st->turn_end); /* of passed() */
 }

@@ -160,7 +160,9 @@ enum err store_up(struct store *st)
 		return ERR_OK;
 	if (loop_now_ms(st->loop) < st->retry_ms)
 		return ERR_IO;
-	err = connect(st, &why);
+	err = sql_err(wal_vfs_mend(st->wal_vfs, st->path));
+	if (!err)
+		err = connect(st, &why);
 	/* Also where there is no WAL to be seen: it may just have been emptied. */
 	if (!err)
 		err = checkpoint_all(st);

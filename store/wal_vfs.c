@@ -1,14 +1,17 @@
 #include "store/wal_vfs.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
+#include <uv.h>
 
 #include "node/base/alloc.h"
+#include "node/base/buf.h"
 
 #define FRAME_HEADER 24
 #define PENDING_MAX  65536 /* of one transaction; what is longer is written in several parts */
@@ -22,10 +25,13 @@ struct wal_vfs {
 	sqlite3_vfs base;
 	sqlite3_vfs *below;
 	char name[40];
+	uv_mutex_t lock;    /* one sync at a time, so that none overtakes one that fails */
+	atomic_bool failed; /* a sync did */
 };
 
 struct wal {
 	sqlite3_file base;
+	struct wal_vfs *vfs;
 	int fd;             /* a second one, for wal_vfs_fd() */
 	sqlite3_int64 size; /* of the file below */
 	sqlite3_int64 at;   /* where pending goes */
@@ -76,6 +82,8 @@ static int flush(struct wal *w)
 
 static void keep(struct wal *w, const void *p, int n, sqlite3_int64 at)
 {
+	if (!w->pending)
+		w->pending = xalloc(PENDING_MAX);
 	if (w->n == 0)
 		w->at = at;
 	memcpy(w->pending + w->n, p, (size_t)n);
@@ -146,12 +154,26 @@ static int wal_truncate(sqlite3_file *f, sqlite3_int64 size)
 	return rc;
 }
 
+static int sync_below(struct wal *w, int flags)
+{
+	struct wal_vfs *v = w->vfs;
+	int rc = SQLITE_IOERR_FSYNC;
+
+	uv_mutex_lock(&v->lock);
+	if (!atomic_load(&v->failed))
+		rc = w->below->pMethods->xSync(w->below, flags);
+	if (rc != SQLITE_OK)
+		atomic_store(&v->failed, true);
+	uv_mutex_unlock(&v->lock);
+	return rc;
+}
+
 static int wal_sync(sqlite3_file *f, int flags)
 {
 	struct wal *w = wal_of(f);
 	int rc = flush(w);
 
-	return rc == SQLITE_OK ? w->below->pMethods->xSync(w->below, flags) : rc;
+	return rc == SQLITE_OK ? sync_below(w, flags) : rc;
 }
 
 static int wal_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -238,6 +260,7 @@ static int open_wal(
 	int rc;
 
 	memset(w, 0, sizeof(*w));
+	w->vfs = v;
 	w->read = -1;
 	w->below = (sqlite3_file *)(w + 1);
 	w->below->pMethods = NULL;
@@ -250,7 +273,6 @@ static int open_wal(
 		return rc;
 	}
 	w->fd = second_fd(v, name);
-	w->pending = xalloc(PENDING_MAX);
 	w->base.pMethods = &methods;
 	return SQLITE_OK;
 }
@@ -323,7 +345,10 @@ enum err wal_vfs_new(const char *below, struct wal_vfs **out)
 		.xSleep = vfs_sleep,
 		.xCurrentTime = vfs_time,
 		.xGetLastError = vfs_last_error };
+	if (uv_mutex_init(&v->lock) != 0)
+		abort();
 	if (sqlite3_vfs_register(&v->base, 0) != SQLITE_OK) {
+		uv_mutex_destroy(&v->lock);
 		free(v);
 		return ERR_IO;
 	}
@@ -336,6 +361,7 @@ void wal_vfs_free(struct wal_vfs *v)
 	if (!v)
 		return;
 	(void)sqlite3_vfs_unregister(&v->base);
+	uv_mutex_destroy(&v->lock);
 	free(v);
 }
 
@@ -346,9 +372,66 @@ const char *wal_vfs_name(const struct wal_vfs *v)
 
 int wal_vfs_sync(struct sqlite3_file *wal, int flags)
 {
-	struct wal *w = wal_of(wal);
+	return sync_below(wal_of(wal), flags);
+}
 
-	return w->below->pMethods->xSync(w->below, flags);
+bool wal_vfs_failed(struct wal_vfs *v)
+{
+	return atomic_load(&v->failed);
+}
+
+static int write_again(sqlite3_file *f)
+{
+	unsigned char bytes[4096];
+	sqlite3_int64 size = 0;
+	int rc = f->pMethods->xFileSize(f, &size);
+
+	for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK; at += (int)sizeof(bytes)) {
+		int n = size - at < (int)sizeof(bytes) ? (int)(size - at) : (int)sizeof(bytes);
+
+		rc = f->pMethods->xRead(f, bytes, n, at);
+		if (rc == SQLITE_OK)
+			rc = f->pMethods->xWrite(f, bytes, n, at);
+	}
+	return rc == SQLITE_OK ? f->pMethods->xSync(f, SQLITE_SYNC_FULL) : rc;
+}
+
+static int mend(struct wal_vfs *v, const char *name)
+{
+	sqlite3_file *f;
+	int there = 0;
+	int rc = v->below->xAccess(v->below, name, SQLITE_ACCESS_EXISTS, &there);
+
+	if (rc != SQLITE_OK || !there)
+		return rc;
+	f = xcalloc(1, (size_t)v->below->szOsFile);
+	rc = v->below->xOpen(v->below, name, f, SQLITE_OPEN_WAL | SQLITE_OPEN_READWRITE, NULL);
+	if (rc == SQLITE_OK)
+		rc = write_again(f);
+	if (f->pMethods)
+		(void)f->pMethods->xClose(f);
+	free(f);
+	return rc;
+}
+
+int wal_vfs_mend(struct wal_vfs *v, const char *path)
+{
+	CLEANUP(buf_deinit) struct buf wal = { 0 };
+	sqlite3_filename name;
+	int rc;
+
+	buf_printf(&wal, "%s-wal", path);
+	buf_put_u8(&wal, 0);
+	name = sqlite3_create_filename(path, wal.p, wal.p, 0, NULL);
+	if (!name)
+		return SQLITE_NOMEM;
+	uv_mutex_lock(&v->lock);
+	rc = mend(v, sqlite3_filename_wal(name));
+	if (rc == SQLITE_OK)
+		atomic_store(&v->failed, false);
+	uv_mutex_unlock(&v->lock);
+	sqlite3_free_filename(name);
+	return rc;
 }
 
 int wal_vfs_fd(const struct sqlite3_file *wal)

@@ -1,5 +1,6 @@
 /*
- * wal_vfs: an SQLite VFS over another one, for the store's writing connection.
+ * wal_vfs: an SQLite VFS over another one, for a store's writing connection and its
+ * checkpoints.
  *
  * SQLite writes each frame of the WAL with two calls, a header of 24 bytes and the page: 18
  * system calls for an event alone. Here they are put together and written when the frame that
@@ -12,6 +13,8 @@
 #define KITH_STORE_WAL_VFS_H
 
 #include "node/base/err.h"
+
+#include <stdbool.h>
 
 struct sqlite3_file;
 struct wal_vfs;
@@ -27,6 +30,14 @@ const char *wal_vfs_name(const struct wal_vfs *v);
  * it has been written: all that was committed. An SQLite result code. From any thread, also
  * while the connection writes the next transaction. */
 int wal_vfs_sync(struct sqlite3_file *wal, int flags) MUST_CHECK;
+/* A sync of the WAL failed, that of a checkpoint's connection perhaps. The kernel tells of
+ * pages that it could not write once, and takes them for clean afterwards: so from then on no
+ * sync of it succeeds. Any thread. */
+bool wal_vfs_failed(struct wal_vfs *v);
+/* Ends that, while nobody writes: each byte of the WAL of this database, if there is one, is
+ * written again and synced. An SQLite result code. */
+int wal_vfs_mend(struct wal_vfs *v, const char *path) MUST_CHECK;
+
 /* A descriptor of the same file, the file's own, for those who can wait for a sync in another
  * way; -1 if there is none. */
 int wal_vfs_fd(const struct sqlite3_file *wal);
