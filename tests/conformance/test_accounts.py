@@ -3,7 +3,7 @@ import json
 import threading
 import time
 
-from client import NO_BODY, Case, Client, User, path
+from client import NO_BODY, Case, Client, Node, User, path
 
 PASSWORD = "password"
 
@@ -623,3 +623,47 @@ class Admin(Case):
         u.refused(403, "M_FORBIDDEN", "GET", "/v3/admin/whois/{}", self.owner.user_id)
         self.owner.refused(404, "M_NOT_FOUND", "GET", "/v3/admin/whois/{}",
                            "@nobody:" + self.owner.user_id.split(":", 1)[1])
+
+
+class Closed(Case):
+    """Registration is closed unless asked for otherwise (security.md L2)."""
+
+    class ClosedNode(Node):
+        extra = ["--registration", "closed"]
+
+    def test_every_shape_of_a_registration_is_refused_from_the_first_second(self):
+        node = self.ClosedNode(self.program)
+        self.addCleanup(node.remove)
+        node.start()
+        c = Client(node)
+        token = (node.dir / "data" / "owner-token").read_text().strip()
+        first = c.call("POST", "/v3/register", body={})
+        self.assertEqual((first.status, first.json["flows"]), (401, [{"stages": ["m.login.registration_token"]}]))
+        self.assertNotIn(token.encode(), first.data)
+        session = first.json["session"]
+        shapes = [
+            {"username": "eve"}, {"username": "eve", "password": "x"},
+            *({"username": "eve", "password": "x", "auth": auth} for auth in (
+                {}, {"type": "m.login.dummy"}, {"type": "m.login.dummy", "session": session},
+                {"type": "m.login.password", "user": "eve", "password": "x"}, {"session": session},
+                {"type": "m.login.registration_token"}, {"type": "m.login.registration_token", "token": ""},
+                {"type": "m.login.registration_token", "token": token[:-1]},
+                {"type": "m.login.registration_token", "token": token + "x"},
+                {"type": "m.login.registration_token", "token": token.swapcase()},
+                {"type": "m.login.registration_token", "token": [token]},
+                {"type": "m.login.recaptcha", "response": "x"}, {"type": "m.login.application_service"})),
+            {"type": "m.login.application_service", "username": "eve"},
+        ]
+        for body in shapes:
+            out = c.call("POST", "/v3/register", body=body)
+            self.assertIn(out.status, (400, 401, 403), (body, out))
+            self.assertNotIn("access_token", out.json)
+        for kind in ("guest", "admin", ""):
+            self.assertIn(c.call("POST", "/v3/register", body={"password": "x"}, query={"kind": kind}).status,
+                          (400, 401, 403))
+        owner = {"username": "owner", "password": "x", "auth": {"type": "m.login.registration_token", "token": token}}
+        out = c.ok("POST", "/v3/register", body=owner)
+        self.assertTrue(out["user_id"].startswith("@owner:"))
+        self.assertFalse((node.dir / "data" / "owner-token").exists())
+        c.refused(403, "M_FORBIDDEN", "POST", "/v3/register", body={**owner, "username": "second"})
+        c.refused(403, "M_FORBIDDEN", "POST", "/v3/register", body={})
