@@ -8,6 +8,7 @@
 #include "node/room/fetch.h"
 #include "node/room/incoming.h"
 #include "node/room/persist.h"
+#include "node/room/resolve.h"
 
 #define LOG_MODULE "room"
 
@@ -164,23 +165,42 @@ struct placing {
 	int64_t before; /* the oldest one's */
 };
 
-/* The state before one of the events: after its first parent that we know the state of. */
+/* The state after one parent, or 0: it is not known. */
+static int64_t state_after(struct placing *p, size_t i, struct str parent)
+{
+	struct store_event row;
+
+	for (size_t l = 0; l < i; l++)
+		if (str_eq(p->in->events[l]->event_id, parent) && p->placed[l].after)
+			return p->placed[l].after;
+	if (!store_event_get(p->r->store, p->b->arena, parent, &row) &&
+		!(row.flags & STORE_OUTLIER))
+		return row.state_after;
+	return 0;
+}
+
+/* The state before one of the events: what follows from all its parents that we know the state
+ * of. Where that is too much work for the loop, from the first: it shows who may read it. */
 static int64_t state_before(struct placing *p, size_t i)
 {
 	const struct event *e = p->in->events[i];
+	int64_t groups[LIMIT_PREV_EVENTS];
+	struct resolve_need need;
+	int64_t before;
+	size_t n = 0;
 
-	for (size_t k = 0; k < e->n_prev_events; k++) {
-		struct store_event row;
-
-		for (size_t l = 0; l < i; l++)
-			if (str_eq(p->in->events[l]->event_id, e->prev_events[k]) &&
-				p->placed[l].after)
-				return p->placed[l].after;
-		if (!store_event_get(p->r->store, p->b->arena, e->prev_events[k], &row) &&
-			!(row.flags & STORE_OUTLIER) && row.state_after)
-			return row.state_after;
+	for (size_t k = 0; k < e->n_prev_events && n < ARRAY_LEN(groups); k++) {
+		groups[n] = state_after(p, i, e->prev_events[k]);
+		n += groups[n] != 0;
 	}
-	return i == 0 ? p->before : 0;
+	/* Of the oldest the other server told us. */
+	if (i == 0 && p->before && n < e->n_prev_events)
+		return p->before;
+	if (!n)
+		return 0;
+	if (room_resolve(p->r, p->room, groups, n, &before, &need, NULL))
+		return groups[0];
+	return before;
 }
 
 static enum err place_row(struct placing *p, size_t i)
