@@ -153,6 +153,9 @@ enum err sender_make(struct making *m, struct buf *body)
 	jw_end(&m->w);
 	d->flight.more = d->flight.more || cut_edus || cut_pdus || (held && n > 0);
 	d->flight.pdu_pos = m->pos;
-	d->flight.sequence = held || to <= 0 ? 0 : (uint64_t)to;
+	/* What is volatile alone moves no position: with a number it would be taken for a
+	 * repeat of what went up to the same one. */
+	d->flight.sequence =
+		held || to <= 0 || (!m->n_pdus && !d->flight.edu_pos) ? 0 : (uint64_t)to;
 	return m->n_pdus || m->n_edus ? ERR_OK : ERR_NOT_FOUND;
 }

@@ -339,6 +339,14 @@ static bool sees_typing(void *arg, const struct json *answer)
 	return false;
 }
 
+static void types(struct friends *f, const char *room, bool typing)
+{
+	(void)user_call(&f->bob, 200, "PUT",
+		typing ? "{\"typing\":true,\"timeout\":30000}" : "{\"typing\":false}",
+		"/_matrix/client/v3/rooms/%s/typing/%s", enc(&f->b, room),
+		enc(&f->b, f->bob.user_id));
+}
+
 static void typing_and_receipts_cross(void **state)
 {
 	struct friends *f = *state;
@@ -350,14 +358,17 @@ static void typing_and_receipts_cross(void **state)
 	invite_and_join(&f->alice, &f->bob, room);
 	event = say(&f->alice, room, "read this", 1);
 	hears(&f->bob, room, event);
-	(void)user_call(&f->bob, 200, "PUT", "{\"typing\":true,\"timeout\":30000}",
-		"/_matrix/client/v3/rooms/%s/typing/%s", enc(&f->b, room),
-		enc(&f->b, f->bob.user_id));
+	types(f, room, true);
 	(void)sync_until(&f->alice, "bob typing", sees_typing, &typing);
 	(void)user_call(&f->bob, 200, "POST", "{}",
 		"/_matrix/client/v3/rooms/%s/receipt/m.read/%s", enc(&f->b, room),
 		enc(&f->b, event));
 	(void)sync_until(&f->alice, "bob's receipt", sees_typing, &receipt);
+	/* Nothing was written since, so these go up to the position of the receipt again. */
+	types(f, room, false);
+	(void)sync_until(&f->alice, "bob typing no more", sees_typing, &typing);
+	types(f, room, true);
+	(void)sync_until(&f->alice, "bob typing again", sees_typing, &typing);
 }
 
 static bool left(void *arg, const struct json *answer)
