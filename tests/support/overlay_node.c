@@ -210,3 +210,40 @@ void overlay_pair(struct overlay_node *a, struct overlay_node *b)
 	assert_true(transport_connected(a->transport, overlay_node_name(b)));
 	assert_true(transport_connected(b->transport, overlay_node_name(a)));
 }
+
+/* ---- does it still answer? ---- */
+
+static void on_asked(
+	void *arg, enum err err, const struct transport_response *res, const char *why)
+{
+	struct overlay_asked *q = arg;
+
+	if (err && getenv("KITH_TEST_LOG"))
+		fprintf(stderr, "# answer: %s\n", why);
+	q->done++;
+	q->err = err;
+	q->status = res ? res->status : 0;
+}
+
+void overlay_ask(struct overlay_node *from, const struct overlay_node *to, struct str body,
+	struct overlay_asked *q)
+{
+	const struct transport_request rq = { .name = overlay_node_name(to),
+		.method = TRANSPORT_PUT,
+		.path = STR("/_matrix/x"),
+		.body = body,
+		.done = on_asked,
+		.arg = q };
+
+	transport_request(from->transport, &rq);
+}
+
+/* 503: nobody serves, but somebody answers. */
+void overlay_still_answers(struct overlay_node *from, struct overlay_node *to)
+{
+	struct overlay_asked q = { 0 };
+
+	overlay_ask(from, to, STR("{}"), &q);
+	assert_true(overlay_run_until(from->loop, &q.done, 5000));
+	assert_int_equal(q.err, ERR_OK);
+}

@@ -50,4 +50,16 @@ void overlay_run_for(struct loop_uv *loop, unsigned ms);
 /* a invites b; both are contacts and have a session when it returns. */
 void overlay_pair(struct overlay_node *a, struct overlay_node *b);
 
+struct overlay_asked {
+	unsigned done;
+	enum err err;
+	unsigned status;
+};
+
+/* A request; q->done becomes 1 when it is over. */
+void overlay_ask(struct overlay_node *from, const struct overlay_node *to, struct str body,
+	struct overlay_asked *q);
+/* It is answered, if only to say that nobody serves. */
+void overlay_still_answers(struct overlay_node *from, struct overlay_node *to);
+
 #endif
