@@ -109,7 +109,7 @@ void http_conn_late(struct http_conn *c, unsigned kind); /* patience is over */
 void http_conn_answered(struct http_conn *c);            /* its exchange has ended */
 /* More of a body is to come than is read for nothing: the answer says that it is the last. */
 bool http_conn_leaves_body(const struct http_conn *c);
-void http_conn_abort(struct http_conn *c);               /* tells its exchange, if any */
+void http_conn_abort(struct http_conn *c); /* tells its exchange, if any */
 
 /* http_exchange.c */
 struct http_exchange *http_exchange_new(struct http_conn *c, struct arena *a);

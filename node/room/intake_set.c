@@ -1,10 +1,10 @@
 #include "node/room/intake_set.h"
 
 #include <stdlib.h>
-
-#include <sodium.h>
+#include <string.h>
 
 #include "node/base/alloc.h"
+#include "node/base/hash.h"
 #include "node/base/limits.h"
 
 void intake_set_init(struct intake_set *s, struct store *store)
@@ -22,10 +22,11 @@ void intake_set_deinit(struct intake_set *s)
 
 static struct intake_key key_of(struct str id)
 {
+	unsigned char hash[HASH_BYTES];
 	struct intake_key key;
 
-	crypto_generichash(
-		(unsigned char *)&key, sizeof(key), (const unsigned char *)id.p, id.n, NULL, 0);
+	hash_bytes(id, hash);
+	memcpy(&key, hash, sizeof(key));
 	return key;
 }
 
