@@ -17,6 +17,7 @@
 #include "node/base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct request;
 
@@ -72,7 +73,7 @@ struct route {
 	 * will not; the dispatcher answers with that error and the text in request.why. */
 	enum err (*handler)(struct request *r);
 	enum route_body body;
-	size_t body_limit; /* bytes; 0 is LIMIT_BODY_DEFAULT */
+	uint32_t body_limit; /* bytes; 0 is LIMIT_BODY_DEFAULT */
 	enum route_suspended suspended;
 };
 
