@@ -176,6 +176,7 @@ static void sync_failed(struct store *st)
 	store_failing(st, ERR_IO, "the write-ahead log could not be synced");
 	waiters_move(&b.waiters, &st->failed);
 	fail_open(st, ERR_IO);
+	checkpoint_end_passes(st); /* they hold on to what SQLite counts as done */
 	store_down(st);
 	if (store_up(st) == ERR_OK)
 		feed_deliver(st, &b); /* committed, so it is there after all */
@@ -188,7 +189,7 @@ static void sync_ended(struct store *st)
 {
 	st->syncing = false;
 	st->health.syncs++;
-	if (st->sync.failed) {
+	if (atomic_exchange(&st->sync_lost, false) || st->sync.failed) {
 		sync_failed(st);
 		return;
 	}
@@ -227,8 +228,14 @@ static enum err commit(struct store *st)
 	st->wrote = false;
 	err = st->lost ? st->lost : run(st, Q_COMMIT);
 	if (err) {
+		bool sync = sql_sync_failed(st->db);
+
 		store_failing(st, err, sqlite3_errmsg(st->db));
 		fail_open(st, err);
+		if (sync) {
+			checkpoint_end_passes(st);
+			store_down(st);
+		}
 		return err;
 	}
 	st->open = false;
@@ -265,6 +272,10 @@ static void commit_and_sync(struct store *st)
 		start_sync(st);
 		return;
 	}
+	if (st->wrote && atomic_exchange(&st->sync_lost, false)) {
+		sync_failed(st);
+		return;
+	}
 	if (st->wrote) {
 		checkpoint_after_commit(st, st->frames);
 		marker_set(st);
@@ -286,7 +297,7 @@ static void on_turn_end(struct loop_deferred *d)
 	waiter_call_all(st, &st->failed, st->failed_err);
 	if (st->syncing)
 		return; /* its end comes back here */
-	if (st->db && wal_vfs_failed(st->wal_vfs))
+	if (st->db && (wal_vfs_failed(st->wal_vfs) || atomic_load(&st->sync_lost)))
 		sync_failed(st); /* that of a checkpoint, or SQLite's own */
 	if (st->open)
 		commit_and_sync(st);

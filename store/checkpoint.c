@@ -46,10 +46,18 @@ struct checkpoint {
 	char text[200];
 };
 
-static enum err pass(const char *path, const char *vfs, int *log, int *done)
+/*
+ * lost: set at once where a sync failed; afterwards no more passes are made. SQLite counts
+ * pages of a pass that did not reach the log's end as done, though they are synced with those
+ * of a later pass only: where that sync fails they are lost, and not written again. So the
+ * store reopens with no pass under way, which makes SQLite go through all of the log.
+ */
+static enum err pass(const char *path, const char *vfs, atomic_bool *lost, int *log, int *done)
 {
 	sqlite3 *db;
-	enum err err = sql_open(path, SQLITE_OPEN_READWRITE, vfs, &db, NULL);
+	enum err err = atomic_load(lost)
+		? ERR_IO
+		: sql_open(path, SQLITE_OPEN_READWRITE, vfs, &db, NULL);
 
 	if (err)
 		return err;
@@ -59,6 +67,8 @@ static enum err pass(const char *path, const char *vfs, int *log, int *done)
 		"PRAGMA checkpoint_fullfsync = 1; PRAGMA cache_size = 16");
 	if (!err)
 		err = sql_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, log, done);
+	if (err && sql_sync_failed(db))
+		atomic_store(lost, true);
 	sqlite3_close(db);
 	return err;
 }
@@ -124,7 +134,7 @@ static void passive_work(struct loop_work *w)
 	struct checkpoint *c = CONTAINER_OF(w, struct checkpoint, work);
 
 	if (off_loop_enter(c))
-		c->err = pass(c->path, c->vfs, &c->log, &c->done);
+		c->err = pass(c->path, c->vfs, &c->st->sync_lost, &c->log, &c->done);
 	off_loop_leave(c);
 }
 
@@ -162,8 +172,8 @@ static void hold_run(struct disk_job *j)
 	for (int i = 0; i < HOLD_TRIES; i++) {
 		st->hold_log = -1;
 		st->hold_done = -1;
-		st->hold_err = pass(
-			st->path, wal_vfs_name(st->wal_vfs), &st->hold_log, &st->hold_done);
+		st->hold_err = pass(st->path, wal_vfs_name(st->wal_vfs), &st->sync_lost,
+			&st->hold_log, &st->hold_done);
 		if (st->hold_err || st->hold_log >= 0)
 			return;
 		uv_sleep(1);
@@ -259,7 +269,7 @@ void checkpoint_after_commit(struct store *st, int frames)
 		st->wal_done = 0; /* it began anew */
 	st->wal_frames = frames;
 	st->health.wal_bytes = kib(st, frames) * 1024;
-	if (st->holding)
+	if (st->holding || atomic_load(&st->sync_lost))
 		return;
 	if (want_hold(st)) {
 		st->holding = true;
@@ -336,16 +346,23 @@ void checkpoint_check_file(struct store *st)
 	loop_work(st->loop, &st->checking->work);
 }
 
-void checkpoint_stop(struct store *st)
+void checkpoint_end_passes(struct store *st)
 {
 	off_loop_stop(st->running);
 	off_loop_stop(st->checking);
 	st->running = NULL;
 	st->checking = NULL;
+	if (!st->holding)
+		return;
+	disk_wait(st->disk, &st->hold);
+	hold_ended(st);
+	st->ready_soon.fn = ready_soon;
+	loop_defer(st->loop, &st->ready_soon);
+}
+
+void checkpoint_stop(struct store *st)
+{
+	checkpoint_end_passes(st);
 	loop_undefer(st->loop, &st->ready_soon);
-	if (st->holding) {
-		disk_wait(st->disk, &st->hold);
-		hold_ended(st);
-	}
 	loop_undefer(st->loop, &st->turn_end); /* of passed() */
 }

@@ -6,6 +6,8 @@
 #ifndef KITH_STORE_INTERNAL_H
 #define KITH_STORE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "node/base/arena.h"
 #include "node/base/map.h"
 #include "store/db.h"
@@ -78,6 +80,8 @@ struct store {
 	unsigned page_size;
 	struct sqlite3 *db; /* NULL: down, see store_up() */
 	struct disk *disk;
+	atomic_bool
+		sync_lost; /* a checkpoint's sync failed: the next of the log says nothing */
 	bool marked;       /* marker_set() was done */
 	bool opened;       /* before: the file is not made again */
 	uint64_t retry_ms; /* while down: not tried again before */
@@ -159,6 +163,7 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err);
 void checkpoint_after_commit(struct store *st, int frames);
 void checkpoint_before_begin(struct store *st); /* of an SQLite transaction */
 void checkpoint_check_file(struct store *st);   /* quick_check on the pool */
+void checkpoint_end_passes(struct store *st);   /* waits for those that run */
 void checkpoint_stop(struct store *st);         /* before closing: nothing of ours runs after */
 enum err checkpoint_all(struct store *st) MUST_CHECK; /* on the main connection, waiting */
 

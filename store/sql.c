@@ -113,6 +113,13 @@ enum err sql_open(
 	return ERR_OK;
 }
 
+bool sql_sync_failed(sqlite3 *db)
+{
+	int rc = sqlite3_extended_errcode(db);
+
+	return rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
+}
+
 enum err sql_checkpoint(sqlite3 *db, int mode, int *log, int *done)
 {
 	int frames = 0;

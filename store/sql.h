@@ -32,6 +32,8 @@ enum err sql_open(const char *path, int flags, const char *vfs, struct sqlite3 *
  * and done (may be NULL): frames in the WAL, and of these written. ERR_OK also when some could
  * not be written because they are in use; -1 for both when another checkpoint is running. */
 enum err sql_checkpoint(struct sqlite3 *db, int mode, int *log, int *done) MUST_CHECK;
+/* Was that what failed last on this connection? */
+bool sql_sync_failed(struct sqlite3 *db);
 
 /* PRAGMA quick_check: ERR_CORRUPT with the first finding in text. */
 enum err sql_quick_check(struct sqlite3 *db, char *text, size_t size) MUST_CHECK;

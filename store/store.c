@@ -149,6 +149,7 @@ void store_down(struct store *st)
 		(void)sqlite3_close(st->db);
 	st->db = NULL;
 	st->retry_ms = 0;
+	atomic_store(&st->sync_lost, false);
 }
 
 enum err store_up(struct store *st)
@@ -183,9 +184,12 @@ enum err store_up(struct store *st)
 void store_failing(struct store *st, enum err err, const char *what)
 {
 	/* A disk that fails now and then: each write that succeeds would begin a new line. */
-	if (!st->health.failing && st->loop && log_limit(&st->failures, loop_now_ms(st->loop)))
+	if (!st->health.failing && st->loop &&
+		log_limit(&st->failures, loop_now_ms(st->loop))) {
 		log_error(st->log, "%s: %s (%u more like it)", err_name(err), what,
 			st->failures.dropped);
+		st->failures.dropped = 0;
+	}
 	st->health.failing = true;
 	(void)snprintf(st->health.text, sizeof(st->health.text), "%s", what);
 }
@@ -230,7 +234,9 @@ void store_close(struct store *st)
 		return;
 	store_finish(st);
 	checkpoint_stop(st);
-	if (st->db && checkpoint_all(st) == ERR_OK && marker_clear(st))
+	/* Behind a failed sync the next start does it, from the log's beginning. */
+	if (st->db && !atomic_load(&st->sync_lost) && checkpoint_all(st) == ERR_OK &&
+		marker_clear(st))
 		(void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	store_down(st);
 	free_store(st);

@@ -27,6 +27,7 @@ struct rig {
 	char image[96];
 	struct life_record record;
 	unsigned cut_after;
+	unsigned fail_ops;
 	unsigned fail_after; /* 0: nothing fails before the cut */
 	uint64_t rng;
 };
@@ -56,8 +57,7 @@ static void begun(void *arg)
 	crash_vfs_cut_after(r->vfs, r->cut_after);
 	/* The kernel reports a sync that failed once; what comes after must not trust it. */
 	crash_vfs_fail(r->vfs,
-		&(struct crash_fault){
-			.ops = CRASH_OPEN | CRASH_WRITE | CRASH_TRUNCATE | CRASH_SYNC,
+		&(struct crash_fault){ .ops = r->fail_ops,
 			.after = r->fail_after,
 			.rc = SQLITE_IOERR_FSYNC,
 			.once = true });
@@ -112,6 +112,11 @@ static bool cut_once(struct rig *r, char *text, size_t size)
 		.wal_limit_kib = 100 + (unsigned)rnd(r, 200) };
 	r->cut_after = 1 + (unsigned)rnd(r, 900);
 	r->fail_after = rnd(r, 3) ? 0 : 1 + (unsigned)rnd(r, r->cut_after);
+	r->fail_ops = CRASH_OPEN | CRASH_WRITE | CRASH_TRUNCATE | CRASH_SYNC;
+	if (rnd(r, 2)) {
+		r->fail_ops = CRASH_SYNC; /* of the log, or of a checkpoint */
+		r->fail_after = r->fail_after ? 1 + r->fail_after / 8 : 0;
+	}
 	o.go_on = r->fail_after != 0;
 	(void)life_run(&o, &r->record);
 	if (!crash_vfs_is_cut(r->vfs)) {
