@@ -9,6 +9,7 @@
 
 #define CHUNK_BYTES 4096
 #define FIRST_BYTES 2048 /* a request that waits must not weigh more than its connection */
+#define INNER_BYTES 512  /* in the arena's own memory: many need no more */
 #define ALIGN       ((size_t)16)
 
 struct chunk {
@@ -25,14 +26,19 @@ struct deferred {
 };
 
 struct arena {
-	struct chunk *chunks; /* the first one is being filled */
+	struct chunk *chunks; /* the one at the head is being filled */
 	struct deferred *deferred;
 	size_t size;
+	struct chunk inner; /* the first one; its bytes are behind it */
 };
 
 struct arena *arena_new(void)
 {
-	return NEW(struct arena);
+	struct arena *a = xalloc(sizeof(*a) + INNER_BYTES);
+
+	a->inner.size = INNER_BYTES;
+	a->chunks = &a->inner;
+	return a;
 }
 
 void arena_free(struct arena *a)
@@ -44,7 +50,8 @@ void arena_free(struct arena *a)
 	for (struct chunk *c = a->chunks; c;) {
 		struct chunk *next = c->next;
 
-		free(c);
+		if (c != &a->inner)
+			free(c);
 		c = next;
 	}
 	free(a);
@@ -63,7 +70,7 @@ static struct chunk *add_chunk(struct arena *a, size_t bytes, bool own, void *(*
 	if (!c)
 		return NULL;
 	c->size = bytes;
-	if (own && a->chunks) {
+	if (own) {
 		c->next = a->chunks->next;
 		a->chunks->next = c;
 	} else {
@@ -87,8 +94,9 @@ static void *take(struct arena *a, size_t n, void *(*get)(size_t))
 		size = ALIGN;
 	if (size > CHUNK_BYTES / 4)
 		c = add_chunk(a, size, true, get);
-	else if (!c || c->size - c->used < size)
-		c = add_chunk(a, (c ? CHUNK_BYTES : FIRST_BYTES) - sizeof(*c), false, get);
+	else if (c->size - c->used < size)
+		c = add_chunk(a, (c == &a->inner ? FIRST_BYTES : CHUNK_BYTES) - sizeof(*c),
+			false, get);
 	if (!c)
 		return NULL;
 	p = c->bytes + c->used;
