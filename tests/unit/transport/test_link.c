@@ -207,6 +207,12 @@ struct change {
 	bool fine;
 };
 
+/* Keys and signatures are random, and may have the value already. */
+static unsigned char changed(unsigned char was, const struct change *c)
+{
+	return was == c->value && !c->fine ? (unsigned char)~was : c->value;
+}
+
 /* Sends an OPEN and a HELLO that were changed before they were sealed; was it let in? */
 static bool let_in(struct pair *p, enum noise_pattern pattern, const struct change *in_open,
 	const struct change *in_hello, const struct buf *hello)
@@ -222,13 +228,13 @@ static bool let_in(struct pair *p, enum noise_pattern pattern, const struct chan
 	p->b.link = link_new_responder(&o, p->now);
 	link_raw_open(&r, p->a.id, pattern);
 	if (in_open)
-		r.open[in_open->at] = in_open->value;
+		r.open[in_open->at] = changed(r.open[in_open->at], in_open);
 	if (hello)
 		buf_put_str(&h, buf_str(hello));
 	else
 		link_raw_hello(&r, &h);
 	if (in_hello)
-		h.p[in_hello->at] = (char)in_hello->value;
+		h.p[in_hello->at] = (char)changed((unsigned char)h.p[in_hello->at], in_hello);
 	link_raw_first(&r, p->b.id, pattern, pattern == NOISE_IKPSK1 ? p->b.psk : NULL, NULL,
 		buf_str(&h), &m);
 	pair_give(p, &p->b, buf_str(&m));
