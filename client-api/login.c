@@ -69,7 +69,8 @@ static enum err login_by_token(struct request *r)
 
 static enum err login_by_password(struct request *r)
 {
-	struct str password, user;
+	struct str password = { 0 };
+	struct str user = { 0 };
 	struct account_device device;
 	enum err err = who_logs_in(r, &user);
 

@@ -356,13 +356,14 @@ enum err state_group_rows(struct store *st, int64_t group, struct state_rows *ou
 
 enum err store_state_group_size(struct store *st, int64_t group, int64_t *n)
 {
-	struct chain c;
-	enum err err = ERR_OK;
+	struct chain c = { 0 };
+	enum err err;
 
 	*n = 0;
-	if (group)
-		err = chain_get(st, chain_of(group), &c);
-	if (!err && group)
+	if (!group)
+		return ERR_OK;
+	err = chain_get(st, chain_of(group), &c);
+	if (!err)
 		*n = c.whole + c.changed;
 	return err;
 }

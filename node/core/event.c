@@ -288,7 +288,8 @@ static enum err case_ids(struct event *e, const char *key, bool once, const stru
 	return ERR_OK;
 }
 
-static enum err case_shape(struct event *e, struct err_ctx *why)
+/* Like read_origin() and read_place(), but for what a rule needs alone. */
+static enum err case_origin(struct event *e, struct err_ctx *why)
 {
 	TRY(read_short(e->tree, "type", &e->type, why));
 	TRY(read_short(e->tree, "sender", &e->sender, why));
@@ -299,12 +300,20 @@ static enum err case_shape(struct event *e, struct err_ctx *why)
 		e->is_state = true;
 	}
 	TRY(json_obj(e->tree, "content", &e->content, why));
-	TRY(read_redacts(e, why));
-	if (json_get(e->tree, "origin_server_ts"))
-		TRY(read_wide(
-			e->tree, "origin_server_ts", INT64_MIN, &e->origin_server_ts, why));
-	if (json_get(e->tree, "depth"))
-		TRY(read_wide(e->tree, "depth", INT64_MIN, &e->depth, why));
+	return read_redacts(e, why);
+}
+
+static enum err case_number(
+	const struct event *e, const char *key, int64_t *out, struct err_ctx *why)
+{
+	return json_get(e->tree, key) ? read_wide(e->tree, key, INT64_MIN, out, why) : ERR_OK;
+}
+
+static enum err case_shape(struct event *e, struct err_ctx *why)
+{
+	TRY(case_origin(e, why));
+	TRY(case_number(e, "origin_server_ts", &e->origin_server_ts, why));
+	TRY(case_number(e, "depth", &e->depth, why));
 	if (!(e->version->hash_room_id && event_is(e, "m.room.create", NULL)))
 		TRY(read_short(e->tree, "room_id", &e->room_id, why));
 	TRY(case_ids(e, "prev_events", true, &e->prev_events, &e->n_prev_events, why));

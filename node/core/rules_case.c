@@ -169,7 +169,7 @@ static enum err name_all(struct named *list, const struct case_event *x, struct 
 	struct rules_case *c = list->c;
 	size_t max = x->e->n_auth_events + 1;
 
-	list->at = arena_calloc(c->arena, max, sizeof(*list->at));
+	list->at = arena_calloc(c->arena, max, sizeof(const struct event *));
 	list->rejected = arena_calloc(c->arena, max, sizeof(*list->rejected));
 	for (size_t i = 0; i < x->e->n_auth_events; i++) {
 		struct case_event *auth = rules_case_get(c, x->e->auth_events[i]);
