@@ -36,9 +36,11 @@ enum {
 	" AND e.flags & 32 = 0"
 
 static const char *const sql[N_Q] = {
-	[Q_BY_ID] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.event_id = ?1",
+	[Q_BY_ID] = "SELECT " EVENT_COLUMNS " FROM event e"
+		    " WHERE substr(e.event_id, 1, 8) = substr(?1, 1, 8) AND e.event_id = ?1",
 	[Q_BY_NID] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid = ?1",
-	[Q_FIND] = "SELECT nid, flags FROM event WHERE event_id = ?1",
+	[Q_FIND] = "SELECT nid, flags FROM event"
+		   " WHERE substr(event_id, 1, 8) = substr(?1, 1, 8) AND event_id = ?1",
 	[Q_ID_OF] = "SELECT event_id, flags FROM event WHERE nid = ?1",
 	[Q_LOCAL] = "SELECT type, state_key FROM event WHERE nid = ?1 AND flags & 16",
 	[Q_RANGE_UP] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.room = ?1 AND " RANGE
