@@ -132,7 +132,7 @@ static enum err read_redacts(struct event *e, struct err_ctx *why)
 	return ERR_OK;
 }
 
-static enum err read_origin(struct event *e, struct err_ctx *why)
+static enum err read_who(struct event *e, struct err_ctx *why)
 {
 	TRY(read_short(e->tree, "type", &e->type, why));
 	TRY(read_short(e->tree, "sender", &e->sender, why));
@@ -142,6 +142,12 @@ static enum err read_origin(struct event *e, struct err_ctx *why)
 		TRY(read_short(e->tree, "state_key", &e->state_key, why));
 		e->is_state = true;
 	}
+	return ERR_OK;
+}
+
+static enum err read_origin(struct event *e, struct err_ctx *why)
+{
+	TRY(read_who(e, why));
 	return read_wide(e->tree, "origin_server_ts", INT64_MIN, &e->origin_server_ts, why);
 }
 
@@ -288,30 +294,18 @@ static enum err case_ids(struct event *e, const char *key, bool once, const stru
 	return ERR_OK;
 }
 
-/* Like read_origin() and read_place(), but for what a rule needs alone. */
-static enum err case_origin(struct event *e, struct err_ctx *why)
-{
-	TRY(read_short(e->tree, "type", &e->type, why));
-	TRY(read_short(e->tree, "sender", &e->sender, why));
-	if (!id_user(e->sender, NULL, NULL))
-		return bad(why, "sender", "is no user id");
-	if (json_get(e->tree, "state_key")) {
-		TRY(read_short(e->tree, "state_key", &e->state_key, why));
-		e->is_state = true;
-	}
-	TRY(json_obj(e->tree, "content", &e->content, why));
-	return read_redacts(e, why);
-}
-
 static enum err case_number(
 	const struct event *e, const char *key, int64_t *out, struct err_ctx *why)
 {
 	return json_get(e->tree, key) ? read_wide(e->tree, key, INT64_MIN, out, why) : ERR_OK;
 }
 
+/* Like read_shape(), but for what a rule needs alone. */
 static enum err case_shape(struct event *e, struct err_ctx *why)
 {
-	TRY(case_origin(e, why));
+	TRY(read_who(e, why));
+	TRY(json_obj(e->tree, "content", &e->content, why));
+	TRY(read_redacts(e, why));
 	TRY(case_number(e, "origin_server_ts", &e->origin_server_ts, why));
 	TRY(case_number(e, "depth", &e->depth, why));
 	if (!(e->version->hash_room_id && event_is(e, "m.room.create", NULL)))
