@@ -8,8 +8,10 @@ home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 env=(env -u XDG_DATA_HOME "HOME=$home")
 
-# Runs it until it has said everything, and ends it as Ctrl-C does.
+# Runs it until it has said everything, and ends it as Ctrl-C does. What the run before said is
+# gone first: the shell goes on before its child has opened the file anew.
 run() {
+	: >"$home/said"
 	"${env[@]}" "$source/demo/start" --listen 127.0.0.1:0 --link-listen 127.0.0.1:0 \
 		>"$home/said" 2>"$home/log" &
 	local pid=$! n=0
