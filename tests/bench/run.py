@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Benchmarks of one node, with matrix-synapse (SQLite) beside it in the same run.
 
-usage: run.py --kith PROGRAM [--synapse DIR | --no-synapse] [--smoke] [--strict] [--events N] [--json FILE]
+usage: run.py --kith PROGRAM [--bare PROGRAM] [--synapse DIR | --no-synapse] [--smoke] [--strict]
+              [--events N] [--json FILE]
 
 For each operation: CPU time of the server's process, disk flushes (strace), bytes written (the
 block layer's write_bytes, checkpoints included) and how often it slept, which hold on a noisy
 machine where times don't; and times, of which the ratio to the peer counts. Beside each figure
-stands what kith must reach and whether it does. --strict: exit status 1 if a bound does not hold
+stands what kith must reach and whether it does. Bounds of CPU were set on a machine where the bare
+server (bare_server.c) takes BARE_MS for a signed, stored message; what it takes here is measured
+before and after kith's operations, and stands beside as what kith may be a multiple of. --strict: exit status 1 if a bound does not hold
 that is not of time. --smoke runs everything small, so that its figures say nothing.
 """
 import argparse
@@ -24,7 +27,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from flush import send_beside_flush  # noqa: E402
-from servers import Client, Kith, Synapse, synapse_python  # noqa: E402
+from servers import Bare, Client, Kith, Synapse, synapse_python  # noqa: E402
 
 # io_submit: kith has the kernel do its fdatasync, and submits nothing else.
 FLUSH_CALLS = ("fsync", "fdatasync", "sync_file_range", "msync", "io_submit")
@@ -160,9 +163,42 @@ def flushes(server, alice, bob, room, n):
     return counts
 
 
-def run_one(server, args):
+class BareSends:
+    """The bare server and one client of it; each call adds n sends to what it has measured."""
+
+    def __init__(self, dir, program):
+        dir.mkdir(parents=True)
+        self.server = Bare(dir, program)
+        self.server.start()
+        self.client = Client(self.server)
+        self.figures = []
+
+    def __call__(self, n):
+        work = send_alone(self.server, self.client, "bare")
+        work(16)
+        self.figures.append(measured(self.server, n, work))
+
+    def median(self):
+        return {k: statistics.median(f[k] for f in self.figures) for k in self.figures[0]}
+
+
+class Figures(dict):
+    """What has been measured of a server, told on standard error as it comes: a run takes minutes."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server = server
+
+    def __setitem__(self, operation, figures):
+        super().__setitem__(operation, figures)
+        said = ", ".join(f"{k} {v:.3f}" for k, v in figures.items())
+        print(f"{self.server}: {operation}: {said}", file=sys.stderr, flush=True)
+
+
+def run_one(server, args, between=lambda n: None):
+    """All figures of a server; between(n) is called around each of its operations."""
     n = args.events
-    r = {}
+    r = Figures(server.name)
     server.dir.mkdir(parents=True)
     server.prepare()
     first = server.start()
@@ -179,7 +215,9 @@ def run_one(server, args):
     for name, operation, share in OPERATIONS:
         work = operation(server, alice, bob, room)
         work(min(16, n))
+        between(max(16, n // 8))
         r[name] = measured(server, max(16, int(n * share)), work)
+    between(max(16, n // 8))
     r["send beside a bare flush"] = send_beside_flush(server, alice, room, max(10, n // 10))
     for name, count in flushes(server, alice, bob, room, max(16, n // 20)).items():
         r[name]["flushes"] = count
@@ -224,20 +262,33 @@ BOUNDS = {
 TIMES = ("ms", "median_ms", "beyond_ms")  # a noisy machine may fail these
 
 
+BARE_MS = 0.064  # the bare server's CPU for a send on the machine that the bounds of CPU are for
+
+
+def in_bare_servers(figure, got, most, bare):
+    """The bound and what was reached as multiples of what the bare server takes."""
+    if figure != "cpu_ms" or not bare:
+        return ""
+    here, there = got / bare["send, alone"]["cpu_ms"], most / BARE_MS
+    return f"; {here:.1f} bare servers, {'holds' if here <= there else 'FAILS'}, at most {there:.1f}"
+
+
 def report(results):
     """Prints all figures; returns the bounds that kith does not hold."""
     failed = []
     names = list(results)
     print(f"\n{'operation':26} {'figure':12}" + "".join(f"{n:>12}" for n in names) + f"{'ratio':>10}  bound")
-    for operation, figures in results[names[0]].items():
+    for operation, figures in results["kith"].items():
         for figure, got in figures.items():
             row = [results[n].get(operation, {}).get(figure) for n in names]
             cells = "".join(f"{v:12.3f}" if v is not None else f"{'-':>12}" for v in row)
-            ratio = f"{row[1] / row[0]:9.1f}x" if len(row) > 1 and row[0] and row[1] else " " * 10
+            peer = results.get("synapse", {}).get(operation, {}).get(figure)
+            ratio = f"{peer / got:9.1f}x" if peer and got else " " * 10
             most = BOUNDS.get((operation, figure))
             mark = "" if most is None else f"  {'holds' if got <= most else 'FAILS'}, at most {most}"
             if most is not None and got > most:
                 failed.append((operation, figure))
+            mark += "" if most is None else in_bare_servers(figure, got, most, results.get("bare"))
             print(f"{operation:26} {figure:12}{cells}{ratio}{mark}".rstrip())
     return failed
 
@@ -245,6 +296,7 @@ def report(results):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--kith", required=True)
+    p.add_argument("--bare", default="build/tests/bench/bare_server")
     p.add_argument("--synapse", default="build/synapse-venv")
     p.add_argument("--no-synapse", action="store_true")
     p.add_argument("--smoke", action="store_true")
@@ -259,10 +311,13 @@ def main():
     results = {}
     try:
         kith = Kith(top / "kith", str(pathlib.Path(args.kith).resolve()))
+        bare = BareSends(top / "bare", str(pathlib.Path(args.bare).resolve()))
         try:
-            results["kith"] = run_one(kith, args)
+            results["kith"] = run_one(kith, args, bare)
+            results["bare"] = {"send, alone": bare.median()}
         finally:
             kith.stop()
+            bare.server.stop()
         python = None if args.no_synapse else synapse_python(args.synapse)
         if python:
             peer = Synapse(top / "synapse", str(pathlib.Path(python).absolute()))

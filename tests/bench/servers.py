@@ -1,4 +1,4 @@
-"""Starts and measures a homeserver: kith, or matrix-synapse on SQLite from a virtual environment."""
+"""Starts and measures a server: kith, matrix-synapse on SQLite from a virtual environment, or the bare one."""
 import http.client
 import fcntl
 import json
@@ -157,6 +157,19 @@ presence: {{enabled: false}}
         return sum(p.stat().st_size for p in self.dir.glob("homeserver.db*"))
 
 
+class Bare(Server):
+    """The least that signs, stores and answers: what this machine takes for that."""
+
+    name = "bare"
+
+    def __init__(self, dir, program):
+        super().__init__(dir)
+        self.program = program
+
+    def command(self):
+        return [self.program, str(self.port), str(self.dir / "log.db")]
+
+
 class Client:
     """A user's keep-alive connection."""
 
@@ -165,7 +178,7 @@ class Client:
         self.c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         self.c.connect()
         self.c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.token = None
+        self.token = self.user_id = None
         if user:
             a = self.call("POST", "/_matrix/client/v3/register", {
                 "username": user, "password": "correct horse battery",
