@@ -16,11 +16,13 @@ static bool name_is(struct request *r, struct str encoded, struct str name)
 	return percent_decode(r->arena, encoded, true, &decoded) && str_eq(decoded, name);
 }
 
-bool request_query_each(struct request *r, const char *name, size_t *at, struct str *out)
+/* The next of that name in "a=1&b=2", from *at on. */
+static bool pair_next(
+	struct request *r, struct str pairs, const char *name, size_t *at, struct str *out)
 {
 	struct str wanted = str_of(name);
-	while (*at < r->query.n) {
-		struct str rest = str_skip(r->query, *at), pair, key, value;
+	while (*at < pairs.n) {
+		struct str rest = str_skip(pairs, *at), pair, key, value;
 		(void)str_cut(rest, '&', &pair, &rest);
 		*at += pair.n + 1;
 		(void)str_cut(pair, '=', &key, &value);
@@ -28,6 +30,17 @@ bool request_query_each(struct request *r, const char *name, size_t *at, struct 
 			return true;
 	}
 	return false;
+}
+
+bool request_query_each(struct request *r, const char *name, size_t *at, struct str *out)
+{
+	return pair_next(r, r->query, name, at, out);
+}
+
+bool request_form(struct request *r, struct str form, const char *name, struct str *out)
+{
+	size_t at = 0;
+	return pair_next(r, form, name, &at, out);
 }
 
 bool request_query(struct request *r, const char *name, struct str *out)

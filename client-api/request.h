@@ -143,6 +143,8 @@ struct request {
  * one name the first counts, but for _each: *at starts as 0. */
 bool request_query(struct request *r, const char *name, struct str *out);
 bool request_query_each(struct request *r, const char *name, size_t *at, struct str *out);
+/* The same of the body that a page's form sends (application/x-www-form-urlencoded). */
+bool request_form(struct request *r, struct str form, const char *name, struct str *out);
 /* *out keeps its value when the parameter is missing. ERR_INVALID (text in r->why) if it is no
  * integer or boolean; beyond lo or hi it is moved to that bound. */
 enum err request_query_int(

@@ -8,6 +8,7 @@ const struct route *const routes_all[] = {
 	device_management_routes,
 	end_to_end_encryption_routes,
 	ephemeral_routes,
+	fallback_routes,
 	key_backup_routes,
 	login_routes,
 	media_routes,

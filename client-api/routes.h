@@ -20,6 +20,7 @@ extern const struct route basics_routes[];
 extern const struct route device_management_routes[];
 extern const struct route end_to_end_encryption_routes[];
 extern const struct route ephemeral_routes[];
+extern const struct route fallback_routes[];
 extern const struct route key_backup_routes[];
 extern const struct route login_routes[];
 extern const struct route media_routes[];

@@ -18,6 +18,9 @@ struct uia_session {
 	unsigned char binding[32]; /* hash of what it may be used for */
 	uint64_t born_ms;
 	unsigned completed; /* bit of each stage */
+	char *user_id;      /* owned; empty for registration */
+	const struct uia_flow *flows;
+	size_t n_flows;
 	char token[UIA_TOKEN_CHARS + 1];
 	struct uia_session *older;
 	struct uia_session *newer;
@@ -33,6 +36,7 @@ struct uia_op {
 	enum uia_stage stage;
 	enum err err;      /* of the stage; ERR_OK: completed */
 	bool refuse;       /* err ends the whole call */
+	bool stage_only;   /* uia_complete() */
 	const char *error; /* why a stage was not completed; NULL: nothing was tried */
 	const char *errcode;
 	struct password_job job;
@@ -56,6 +60,7 @@ static void session_free(struct users *u, struct uia_session *s)
 		s->newer->older = s->older;
 	else
 		u->uia_newest = s->older;
+	free(s->user_id);
 	sodium_memzero(s, sizeof(*s));
 	free(s);
 }
@@ -76,7 +81,8 @@ static void expire(struct users *u)
 		session_free(u, u->uia_oldest);
 }
 
-static struct uia_session *session_new(struct users *u, const unsigned char binding[32])
+static struct uia_session *session_new(
+	struct users *u, const struct uia_request *q, const unsigned char binding[32])
 {
 	struct uia_session *s = NEW(struct uia_session);
 
@@ -84,6 +90,9 @@ static struct uia_session *session_new(struct users *u, const unsigned char bind
 	token_make_short(u->o.rng, 18, &s->id);
 	memcpy(s->binding, binding, 32);
 	s->born_ms = clock_mono_ms(u->o.clock);
+	s->user_id = xstrdup(q->user_id);
+	s->flows = q->flows;
+	s->n_flows = q->n_flows;
 	s->older = u->uia_newest;
 	if (s->older)
 		s->older->newer = s;
@@ -189,6 +198,15 @@ static void finish(struct uia_op *op)
 
 		op_free(op);
 		c->done(c, UIA_REFUSED, err, (struct str){ 0 });
+		return;
+	}
+	if (op->stage_only) {
+		enum err err = op->error ? ERR_FORBIDDEN : ERR_OK;
+
+		if (op->error)
+			(void)err_set(&c->why, err, "%s", op->error);
+		op_free(op);
+		c->done(c, err ? UIA_REFUSED : UIA_PASSED, err, (struct str){ 0 });
 		return;
 	}
 	if (flow_done(op, s->completed)) {
@@ -335,12 +353,13 @@ static void stage_token(struct uia_op *op, const struct json *auth)
 	later(op);
 }
 
-static bool stage_find(const struct uia_op *op, struct str type, enum uia_stage *out)
+static bool stage_find(
+	const struct uia_flow *flows, size_t n_flows, struct str type, enum uia_stage *out)
 {
-	for (size_t i = 0; i < op->n_flows; i++)
-		for (unsigned k = 0; k < op->flows[i].n; k++)
-			if (str_eq(type, str_of(stage_names[op->flows[i].stages[k]]))) {
-				*out = op->flows[i].stages[k];
+	for (size_t i = 0; i < n_flows; i++)
+		for (unsigned k = 0; k < flows[i].n; k++)
+			if (str_eq(type, str_of(stage_names[flows[i].stages[k]]))) {
+				*out = flows[i].stages[k];
 				return true;
 			}
 	return false;
@@ -348,7 +367,7 @@ static bool stage_find(const struct uia_op *op, struct str type, enum uia_stage 
 
 static void run_stage(struct uia_op *op, const struct uia_request *q, struct str type)
 {
-	if (!stage_find(op, type, &op->stage)) {
+	if (!stage_find(op->flows, op->n_flows, type, &op->stage)) {
 		refuse(op, ERR_INVALID, "that is no stage of these flows");
 		return;
 	}
@@ -397,10 +416,50 @@ void uia_check(struct users *u, const struct uia_request *q, struct uia_call *c)
 		}
 	}
 	if (!s)
-		s = session_new(u, binding);
+		s = session_new(u, q, binding);
 	op->session = s->id;
 	if (type.n)
 		run_stage(op, q, type);
 	else
 		later(op);
+}
+
+bool uia_waits_for(struct users *u, struct str session, struct str type, struct str *user_id)
+{
+	const struct uia_session *s = session_find(u, session);
+	enum uia_stage stage;
+
+	if (!s || !stage_find(s->flows, s->n_flows, type, &stage))
+		return false;
+	*user_id = str_of(s->user_id);
+	return true;
+}
+
+void uia_complete(struct users *u, const struct json *auth, struct uia_call *c)
+{
+	struct uia_op *op = NEW(struct uia_op);
+	const struct uia_session *s = NULL;
+	struct uia_request q = { .auth = auth };
+	struct str id, type;
+	enum err err = json_str(auth, "session", &id, &c->why);
+
+	op->users = u;
+	op->call = c;
+	op->stage_only = true;
+	if (!err)
+		err = json_str(auth, "type", &type, &c->why);
+	if (err) {
+		refuse(op, err, "");
+		return;
+	}
+	s = session_find(u, id);
+	if (!s) {
+		refuse(op, ERR_NOT_FOUND, "That session has ended");
+		return;
+	}
+	op->flows = s->flows;
+	op->n_flows = s->n_flows;
+	op->session = s->id;
+	q.user_id = str_of(s->user_id);
+	run_stage(op, &q, type);
 }

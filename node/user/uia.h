@@ -5,6 +5,9 @@
  *   request without auth --> 401 with flows and a new session
  *   request with auth    --> stage checked: 401 (more stages, or wrong), or the operation runs
  *
+ * A stage may also be completed from a page in a browser ("Fallback"); the client then sends
+ * the session alone.
+ *
  * A session is bound to the user (none for registration), method, path and what the body names
  * (the scope: devices, keys), lives 15 minutes, and is used once (security.md, T4). Sessions
  * are in memory: at most 256; the oldest go first. A restart makes clients begin again.
@@ -53,5 +56,14 @@ struct uia_call {
 
 /* Everything in q is copied or used before it returns. */
 void uia_check(struct users *u, const struct uia_request *q, struct uia_call *c);
+
+/* Whether the session lives and type is a stage of its flows. *user_id: whose password; empty
+ * for registration; borrowed until the loop's next turn. */
+bool uia_waits_for(struct users *u, struct str session, struct str type, struct str *user_id);
+
+/* Tries the stage that auth names (session, type, and what the type asks for) and leaves what
+ * it is for to the client. UIA_PASSED: it is completed. UIA_REFUSED: ERR_FORBIDDEN for a wrong
+ * answer, ERR_NOT_FOUND for a session that has ended, ERR_INVALID for another stage. */
+void uia_complete(struct users *u, const struct json *auth, struct uia_call *c);
 
 #endif

@@ -262,10 +262,10 @@ class Node:
                               capture_output=True, text=True, timeout=60, check=True)
         return done.stdout
 
-    def user(self, name="user"):
+    def user(self, name="user", password="password"):
         """A new account, with a number behind its name."""
         out = Client(self).ok("POST", "/v3/register", body={
-            "username": f"{name}{next(numbers)}", "password": "password",
+            "username": f"{name}{next(numbers)}", "password": password,
             "auth": {"type": "m.login.dummy"}})
         return User(self, out["access_token"], out["user_id"], out["device_id"])
 

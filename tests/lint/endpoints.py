@@ -4,7 +4,8 @@
 usage: endpoints.py PRINT_ROUTES SOURCE_ROOT
 
 Each endpoint of the specification has a route or a line in endpoints-to-come.txt, not both; each
-route is the specification's, or a line of extensions.txt (operation, MSC, who asks for it).
+route is the specification's, or a line of extensions.txt (operation, its MSC or where the
+specification's text has it, who asks for it).
 """
 import collections, pathlib, subprocess, sys
 
@@ -49,7 +50,7 @@ def main(printer, root):
         if name not in names:
             bad.append(f"{name}: in extensions.txt, but there is no such route")
         if len(words) < 2:
-            bad.append(f"{name}: extensions.txt must name its MSC and who asks for it")
+            bad.append(f"{name}: extensions.txt must name its MSC, or its place in the text, and who asks for it")
     for operation in spec:
         if operation not in names and operation not in to_come:
             bad.append(f"{operation}: no route, and not in endpoints-to-come.txt")
