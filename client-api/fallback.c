@@ -136,7 +136,8 @@ static void reply_page(struct request *r, const struct page *p)
 			"frame-ancestors 'none'",
 			STR_FMT(nonce), STR_FMT(nonce)));
 	reply_header(r, "Cache-Control", STR("no-store"));
-	reply_header(r, "Referrer-Policy", STR("no-referrer"));
+	/* "no-referrer" would take the Origin off our own form, too. */
+	reply_header(r, "Referrer-Policy", STR("same-origin"));
 	reply_header(r, "X-Content-Type-Options", STR("nosniff"));
 	reply_header(r, "X-Frame-Options", STR("DENY"));
 	reply_bytes(r, p->status, "text/html; charset=utf-8", buf_str(&html));

@@ -64,3 +64,13 @@ bool hosts_is_ours(const struct api *api, struct str host)
 			return true;
 	return api->any_address && is_address(host);
 }
+
+bool hosts_is_own_page(struct str host, struct str origin)
+{
+	static const struct str schemes[] = { STR_INIT("http://"), STR_INIT("https://") };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (str_starts(origin, schemes[i]))
+			return host.n && str_eq_nocase(str_skip(origin, schemes[i].n), host);
+	return false;
+}

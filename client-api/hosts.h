@@ -12,4 +12,8 @@
 /* host: the header's value, with or without a port. */
 bool hosts_is_ours(const struct api *api, struct str host);
 
+/* Whether a page of that Origin was served under that Host: one of our own (fallback.c), where
+ * the host is ours. "null" and other ports never are. */
+bool hosts_is_own_page(struct str host, struct str origin);
+
 #endif

@@ -564,8 +564,8 @@ static struct request_impl *request_impl_new(struct router *router, const struct
 		.host = h->host,
 		.user_agent = h->user_agent,
 		.address = h->address,
-		.cross_origin =
-			h->origin.n > 0 || str_eq_nocase(h->sec_fetch_site, STR("cross-site")),
+		.cross_origin = (h->origin.n && !hosts_is_own_page(h->host, h->origin)) ||
+			str_eq_nocase(h->sec_fetch_site, STR("cross-site")),
 		.impl = q,
 	};
 	(void)str_cut(h->target, '?', &q->r.path, &q->r.query);

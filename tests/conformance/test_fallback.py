@@ -48,7 +48,7 @@ class Fallback(Case):
             self.assertIn(part, policy)
         nonce = re.search(r"script-src 'nonce-([^']{22})'", policy)[1]
         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
-        self.assertEqual(answer.headers["Referrer-Policy"], "no-referrer")
+        self.assertEqual(answer.headers["Referrer-Policy"], "same-origin")
         self.assertNotIn("Cross-Origin-Opener-Policy", answer.headers)  # the opener must be told
         text = answer.data.decode()
         for tag in re.findall(r"<(?:script|style)[^>]*>", text):
@@ -126,8 +126,10 @@ class Fallback(Case):
         self.check_page(c.raw("GET", path("/v3/auth/{}/fallback/web", "m.login.dummy")), 400)
         out = self.page("m.login.dummy", session, x="a" * 5000)
         self.assertEqual((out.status, out.errcode), (413, "M_TOO_LARGE"))
-        out = self.page("m.login.dummy", session, x="", headers={"Origin": "https://evil.example"})
-        self.assertEqual((out.status, out.errcode), (403, "M_FORBIDDEN"))
+        for origin in ("https://evil.example", "null", f"http://127.0.0.1:{self.node.port + 1}",
+                       f"http://localhost:{self.node.port}", f"http://127.0.0.1:{self.node.port}.evil.example"):
+            out = self.page("m.login.dummy", session, x="", headers={"Origin": origin})
+            self.assertEqual((out.status, out.errcode), (403, "M_FORBIDDEN"), origin)
         out = c.call("POST", "/v3/register", body={"password": PASSWORD, "auth": {"session": session}})
         self.assertEqual((out.status, out.json["completed"]), (401, []))
 
@@ -159,8 +161,9 @@ class Tokens(Case):
         shown = c.raw("GET", target)
         self.assertEqual(Form(shown).fields, ["token"])
         self.assertNotIn(token, shown.data.decode())
+        own = {"Content-Type": FORM, "Origin": f"http://127.0.0.1:{node.port}", "Sec-Fetch-Site": "same-origin"}
         for given, status in ((token[:-1], 401), ("", 401), (f" {token}\n", 200)):
-            out = c.raw("POST", target, urllib.parse.urlencode({"token": given}).encode(), {"Content-Type": FORM})
+            out = c.raw("POST", target, urllib.parse.urlencode({"token": given}).encode(), own)
             self.assertEqual((out.status, DONE in out.data.decode()), (status, status == 200), given)
         out = c.ok("POST", "/v3/register", body={**body, "auth": {"session": session}})
         self.assertTrue(out["user_id"].startswith("@owner:"))

@@ -38,11 +38,29 @@ static void beyond_this_machine_any_address_but_no_name(void **state)
 	hosts(&api, bad, false);
 }
 
+static void only_a_page_of_the_same_name_and_port_is_our_own(void **state)
+{
+	static const struct str host = STR_INIT("127.0.0.1:8008");
+	static const char *const others[] = { "", "null", "http://", "127.0.0.1:8008",
+		"http://127.0.0.1", "http://127.0.0.1:8009", "http://localhost:8008",
+		"http://127.0.0.1:8008.example.org", "http://a@127.0.0.1:8008",
+		"file://127.0.0.1:8008", "https://example.org" };
+
+	(void)state;
+	assert_true(hosts_is_own_page(host, STR("http://127.0.0.1:8008")));
+	assert_true(hosts_is_own_page(
+		STR("Matrix.example.org"), STR("https://matrix.example.org")));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(hosts_is_own_page(host, str_of(others[i])));
+	assert_false(hosts_is_own_page(STR(""), STR("http://")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_our_own_names_are_served),
 		cmocka_unit_test(beyond_this_machine_any_address_but_no_name),
+		cmocka_unit_test(only_a_page_of_the_same_name_and_port_is_our_own),
 	};
 	return RUN_TESTS(tests);
 }
