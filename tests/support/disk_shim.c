@@ -10,6 +10,7 @@
  */
 /* Both names of each call are wanted: open() and open64(). */
 #undef _FILE_OFFSET_BITS
+#undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
