@@ -34,6 +34,7 @@
 enum {
 	Q_BEGIN,
 	Q_READ,
+	Q_WRITE,
 	Q_COMMIT,
 	Q_ROLLBACK,
 	Q_SAVEPOINT,
@@ -46,6 +47,9 @@ enum {
 static const char *const sql[N_Q] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
 	[Q_READ] = "BEGIN",
+	/* Changes nothing, but makes a transaction that has only read so far one that writes.
+	 */
+	[Q_WRITE] = "UPDATE meta SET value = value WHERE key = ''",
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
 	[Q_SAVEPOINT] = "SAVEPOINT s",
@@ -294,6 +298,7 @@ static void on_turn_end(struct loop_deferred *d)
 		loop_defer(st->loop, d);
 		return;
 	}
+	batch_read_end(st);
 	waiter_call_all(st, &st->failed, st->failed_err);
 	if (st->syncing)
 		return; /* its end comes back here */
@@ -325,26 +330,44 @@ void batch_finish(struct store *st)
 		if (st->open)
 			commit_and_sync(st);
 	}
+	batch_read_end(st);
 	loop_undefer(st->loop, &st->turn_end);
 	waiter_call_all(st, &st->failed, st->failed_err);
 	waiter_call_all(st, &st->now.waiters, st->open ? ERR_CANCELLED : ERR_OK);
 	feed_drop(&st->now);
 }
 
-void store_read_begin(struct store *st)
+void batch_read(struct store *st)
 {
-	if (!st->open && !st->reading && st->db)
-		st->reading = run(st, Q_READ) == ERR_OK;
+	if (st->open || st->reading || !st->db || !st->loop)
+		return;
+	st->reading = run(st, Q_READ) == ERR_OK;
+	if (st->reading)
+		loop_defer(st->loop, &st->turn_end);
 }
 
-void store_read_end(struct store *st)
+void batch_read_end(struct store *st)
 {
 	if (!st->reading)
 		return;
-	st->reading = false;
 	/* An error may have ended it, or the connection. Reads have nothing to lose. */
 	if (st->db && !sqlite3_get_autocommit(st->db))
 		(void)run(st, Q_COMMIT);
+	st->reading = false;
+}
+
+/* What this turn has read already goes on as the transaction that writes: nobody else has
+ * written meanwhile. */
+static bool read_on(struct store *st)
+{
+	bool on = st->reading && st->db && !sqlite3_get_autocommit(st->db) &&
+		run(st, Q_WRITE) == ERR_OK;
+
+	if (on)
+		st->reading = false;
+	else
+		batch_read_end(st);
+	return on;
 }
 
 static enum err begin_batch(struct store *st)
@@ -353,14 +376,13 @@ static enum err begin_batch(struct store *st)
 
 	if (st->open)
 		return ERR_OK;
-	store_read_end(st);
 	if (st->health.read_only)
 		return ERR_CORRUPT;
 	err = store_up(st);
 	if (err)
 		return err;
 	checkpoint_before_begin(st);
-	err = run(st, Q_BEGIN);
+	err = read_on(st) ? ERR_OK : run(st, Q_BEGIN);
 	if (err)
 		return err;
 	st->open = true;

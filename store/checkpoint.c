@@ -184,6 +184,7 @@ static void hold_ended(struct store *st)
 {
 	st->holding = false;
 	st->hold_broken = false;
+	batch_read_end(st); /* who began before it ended does not begin the WAL anew */
 	passed(st, st->hold_err, st->hold_log, st->hold_done);
 }
 

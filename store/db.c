@@ -51,6 +51,8 @@ struct stmt *stmt_get(struct store *st, enum stmt_table_id table, unsigned i)
 	 * one. (A reader has no loop, and does not go down.) */
 	if (!st->db && st->loop && st->depth == 0 && store_up(st) == ERR_OK)
 		assert(st->db);
+	if (st->depth == 0 && table != T_BATCH)
+		batch_read(st);
 	if (!st->stmts[table])
 		st->stmts[table] = xcalloc(tables[table]->n, sizeof(*q));
 	q = &st->stmts[table][i];

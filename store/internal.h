@@ -89,7 +89,7 @@ struct store {
 	/* batch.c */
 	unsigned depth;      /* of transactions */
 	bool open;           /* an SQLite transaction is */
-	bool reading;        /* one that only reads is: store_read_begin() */
+	bool reading;        /* one that only has read so far is: batch_read() */
 	bool wrote;          /* the last COMMIT added frames to the WAL... */
 	bool syncing;        /* in_flight is */
 	bool turn_again;     /* the end of the turn was put off once */
@@ -154,6 +154,10 @@ void store_failing(struct store *st, enum err err, const char *what);
 void batch_init(struct store *st);
 void batch_finish(struct store *st); /* commits and syncs now, waiting; answers all */
 void batch_watch(struct store *st);  /* a new connection */
+/* Before a read outside of transactions: all of a turn share one of SQLite's, and so what it
+ * does before and after each on its own (locks of the WAL). A store_begin() goes on in it. */
+void batch_read(struct store *st);
+void batch_read_end(struct store *st);
 /* After an error of SQLite: did it roll the whole transaction back? */
 void batch_check_lost(struct store *st, enum err err);
 void waiter_add(struct waiter_list *l, struct store_waiter *w);

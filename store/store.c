@@ -148,6 +148,7 @@ void store_down(struct store *st)
 	if (st->db)
 		(void)sqlite3_close(st->db);
 	st->db = NULL;
+	st->reading = false;
 	st->retry_ms = 0;
 	atomic_store(&st->sync_lost, false);
 }
@@ -234,6 +235,7 @@ void store_close(struct store *st)
 		return;
 	store_finish(st);
 	checkpoint_stop(st);
+	batch_read_end(st);
 	/* Behind a failed sync the next start does it, from the log's beginning. */
 	if (st->db && !atomic_load(&st->sync_lost) && checkpoint_all(st) == ERR_OK &&
 		marker_clear(st))

@@ -95,11 +95,6 @@ void store_rollback(struct store *st);
 enum err store_end(struct store *st, enum err err) MUST_CHECK;
 bool store_in_transaction(const struct store *st);
 
-/* Around many reads of one turn: they share what SQLite does before and after each on its own
- * (locks of the WAL). Nothing else changes: a store_begin() in between only ends it early. */
-void store_read_begin(struct store *st);
-void store_read_end(struct store *st);
-
 /* While the last pass over a WAL of wal_limit_kib runs, new writes would keep it from starting
  * again. Who can put off its work (requests of clients and of other servers) asks first: false
  * means that w is called when it is over, in order of asking: ERR_OK, go on without asking

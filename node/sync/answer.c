@@ -259,9 +259,7 @@ enum err answer_write(struct sync *s, const struct sync_op *op, const struct syn
 		.boot = s->boot,
 		.typing = typing_serial(s->o.typing),
 		.presence = presence_serial(s->o.presence) };
-	store_read_begin(s->o.store);
 	err = write_all(&an);
-	store_read_end(s->o.store);
 	if (!err)
 		*empty = an.empty;
 	return err;

@@ -460,6 +460,35 @@ static void without_a_thread_it_works_as_well(void **state)
 	assert_true(store_durable_pos(f->st) >= 0);
 }
 
+/* The reads of a turn and what it writes are one transaction of SQLite's, where nobody else
+ * wrote in between: kith's own commands might, on a store that was left behind. */
+static void a_write_after_reads_sees_what_another_process_wrote(void **state)
+{
+	struct store_fixture *f = *state;
+	sqlite3 *other;
+
+	put_alone(f->st, "a");
+	assert_int_equal(store_fixture_sync(f), ERR_OK);
+	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_false(has(f->st, i ? "d" : "b"));
+		if (i == 0)
+			assert_int_equal(
+				sqlite3_exec(other, "INSERT INTO name (text) VALUES ('b')",
+					NULL, NULL, NULL),
+				SQLITE_OK);
+		assert_int_equal(store_begin(f->st), ERR_OK);
+		assert_true(has(f->st, "b"));
+		put(f->st, i ? "d" : "c");
+		assert_int_equal(store_commit(f->st), ERR_OK);
+		assert_int_equal(store_fixture_sync(f), ERR_OK);
+	}
+	sqlite3_close(other);
+	store_fixture_close(f);
+	store_fixture_open(f);
+	assert_true(has(f->st, "b") && has(f->st, "c") && has(f->st, "d"));
+}
+
 static void closing_answers_who_waits(void **state)
 {
 	struct store_fixture *f = *state;
@@ -499,6 +528,7 @@ int main(void)
 		T(writers_that_never_ask_are_held_back_in_the_end),
 		T(full_durability_needs_no_sync_of_its_own),
 		T(without_a_thread_it_works_as_well),
+		T(a_write_after_reads_sees_what_another_process_wrote),
 		T(closing_answers_who_waits),
 	};
 	return RUN_TESTS(tests);
