@@ -121,6 +121,7 @@ static void forget_written(struct store *st)
 {
 	name_forget_all(st);
 	auth_nid_forget_all(st);
+	event_index_forget(st);
 	st->pos_limit = st->pos; /* the note may be gone too: make a new one */
 	feed_rolled_back(st);
 }

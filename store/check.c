@@ -54,6 +54,11 @@ static const struct {
 		"SELECT m.event FROM membership m JOIN state_current c ON c.room = m.room"
 		" AND c.type = (SELECT nid FROM name WHERE text = 'm.room.member')"
 		" AND c.state_key = m.user WHERE c.event <> m.event LIMIT 3" },
+	{ "an event is not found by its id",
+		"SELECT e.nid FROM event e WHERE e.flags & 512 = 0"
+		" AND e.nid <= (SELECT value FROM meta WHERE key = 'keyed')"
+		" AND NOT EXISTS (SELECT 1 FROM event_key k"
+		" WHERE k.key = substr(e.event_id, 1, 8) AND k.event = e.nid) LIMIT 3" },
 	{ "a count of joined members is wrong",
 		"SELECT s.room FROM room_server s WHERE s.joined <> (SELECT count(*) FROM "
 		"membership m"

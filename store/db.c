@@ -161,6 +161,12 @@ void stmt_bind_null(struct stmt *q, int at)
 		bound(q, sqlite3_bind_null(q->h, at));
 }
 
+void stmt_again(struct stmt *q)
+{
+	if (q->h)
+		(void)sqlite3_reset(q->h);
+}
+
 bool stmt_row(struct stmt *q)
 {
 	int rc;

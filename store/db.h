@@ -45,6 +45,7 @@
 	X(DEVICE, device) \
 	X(DEVICE_LIST, device_list) \
 	X(EVENT, event) \
+	X(EVENT_INDEX, event_index) \
 	X(EVENT_READ, event_read) \
 	X(INVITE, invite) \
 	X(MEDIA, media) \
@@ -94,6 +95,8 @@ void stmt_bind_blob(struct stmt *q, int at, struct str s);         /* BLOB */
 void stmt_bind_i64_or_null(struct stmt *q, int at, int64_t v);     /* 0: NULL */
 void stmt_bind_null(struct stmt *q, int at);
 
+/* From the beginning, with what is bound. */
+void stmt_again(struct stmt *q);
 /* True with a row; false at the end or after an error. */
 bool stmt_row(struct stmt *q);
 enum err stmt_err(const struct stmt *q) MUST_CHECK;

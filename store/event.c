@@ -5,6 +5,7 @@
 #include "node/base/buf.h"
 #include "store/auth_nid.h"
 #include "store/db.h"
+#include "store/event_index.h"
 #include "store/event_key.h"
 #include "store/event_row.h"
 #include "store/name.h"
@@ -191,6 +192,23 @@ static enum err put_row(struct store *st, const struct placing *p)
 	return stmt_run(q);
 }
 
+static enum err put_keys(struct store *st, const struct placing *p)
+{
+	enum err err = event_index_put(st, event_index_id_key(&p->key), p->nid);
+	int64_t sender;
+	int64_t device = 0;
+
+	if (err || !p->new->txn_id.n)
+		return err ? err : event_index_write(st);
+	err = name_find(st, p->new->event->sender, &sender);
+	if (!err)
+		err = name_find(st, p->new->device_id, &device);
+	if (!err)
+		err = event_index_put(
+			st, event_index_txn_key(sender, device, p->new->txn_id), p->nid);
+	return err ? err : event_index_write(st);
+}
+
 static enum err put_missing(struct store *st, const struct placing *p, struct str event_id)
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT, Q_MISSING_PUT);
@@ -317,6 +335,8 @@ enum err store_event_put(
 	if (!err)
 		err = put_row(st, &p);
 	if (!err)
+		err = put_keys(st, &p);
+	if (!err)
 		err = follow(st, &p);
 	if (err)
 		return err;
@@ -373,6 +393,21 @@ static enum err renumber(struct store *st, const struct event *e, int64_t from, 
 	return stmt_run(change);
 }
 
+/* An event from afar has no transaction id. */
+static enum err move_key(struct store *st, struct str event_id, int64_t from, int64_t to)
+{
+	struct event_key k;
+	uint64_t key;
+	enum err err;
+
+	event_key_of(&k, event_id);
+	key = event_index_id_key(&k);
+	err = event_index_remove(st, key, from);
+	if (!err)
+		err = event_index_put(st, key, to);
+	return err ? err : event_index_write(st);
+}
+
 enum err store_event_settle(struct store *st, const struct store_event_new *new)
 {
 	CLEANUP(buf_deinit) struct buf auth = { 0 };
@@ -395,6 +430,8 @@ enum err store_event_settle(struct store *st, const struct store_event_new *new)
 	stmt_bind_i64(q, 5, to);
 	err = stmt_run(q);
 	auth_nid_forget_all(st);
+	if (!err)
+		err = move_key(st, new->event->event_id, nid, to);
 	return err ? err : renumber(st, new->event, nid, to);
 }
 

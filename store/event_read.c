@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "store/event.h"
+#include "store/event_index.h"
 #include "store/event_key.h"
 #include "store/event_row.h"
 #include "store/name.h"
@@ -36,11 +37,10 @@ enum {
 	" AND e.flags & 32 = 0"
 
 static const char *const sql[N_Q] = {
-	[Q_BY_ID] = "SELECT " EVENT_COLUMNS " FROM event e"
-		    " WHERE substr(e.event_id, 1, 8) = substr(?1, 1, 8) AND e.event_id = ?1",
+	[Q_BY_ID] =
+		"SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid = ?1 AND e.event_id = ?2",
 	[Q_BY_NID] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid = ?1",
-	[Q_FIND] = "SELECT nid, flags FROM event"
-		   " WHERE substr(event_id, 1, 8) = substr(?1, 1, 8) AND event_id = ?1",
+	[Q_FIND] = "SELECT nid, flags FROM event WHERE nid = ?1 AND event_id = ?2",
 	[Q_ID_OF] = "SELECT event_id, flags FROM event WHERE nid = ?1",
 	[Q_LOCAL] = "SELECT type, state_key FROM event WHERE nid = ?1 AND flags & 16",
 	[Q_RANGE_UP] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.room = ?1 AND " RANGE
@@ -65,8 +65,8 @@ static const char *const sql[N_Q] = {
 		"SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid > ?1 AND e.nid <= ?2"
 		" AND e.flags & 16 AND e.pos > 0 ORDER BY e.nid LIMIT ?3",
 	[Q_BY_TXN] = "SELECT event_id, flags FROM event"
-		     " WHERE sender = ?1 AND device = ?2 AND txn_id = ?3 AND room = ?4"
-		     " AND type = ?5",
+		     " WHERE nid = ?1 AND sender = ?2 AND device = ?3 AND txn_id = ?4"
+		     " AND room = ?5 AND type = ?6",
 	[Q_RELATIONS_UP] = RELATED " AND r.rel_type = ?6 ORDER BY e.pos LIMIT ?7",
 	[Q_RELATIONS_DOWN] = RELATED " AND r.rel_type = ?6 ORDER BY e.pos DESC LIMIT ?7",
 	[Q_ALL_RELATIONS_UP] = RELATED " ORDER BY e.pos LIMIT ?7",
@@ -135,16 +135,39 @@ static bool is_asked(const struct event_key *k, unsigned flags)
 	return k->any_alphabet || k->flags == (flags & EVENT_KEY_MASK);
 }
 
+/* The statement on the row of an event's id, to be reset by the caller in any case. */
+static enum err by_key(
+	struct store *st, unsigned which, const struct event_key *k, struct stmt **out)
+{
+	struct stmt *q = stmt_get(st, T_EVENT_READ, which);
+	struct event_walk w;
+	int64_t nid;
+	bool found = false;
+	enum err err;
+
+	*out = q;
+	stmt_bind_blob(q, 2, k->bytes);
+	event_walk_start(&w, st, event_index_id_key(k));
+	while (!found && event_walk_next(&w, &nid)) {
+		stmt_again(q);
+		stmt_bind_i64(q, 1, nid);
+		found = stmt_row(q);
+	}
+	err = event_walk_end(&w);
+	return err || found ? err : stmt_none(q);
+}
+
 enum err store_event_get(
 	struct store *st, struct arena *a, struct str event_id, struct store_event *out)
 {
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_BY_ID);
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
 	struct event_key k;
+	enum err err;
 
 	event_key_of(&k, event_id);
-	stmt_bind_blob(q, 1, k.bytes);
-	if (!stmt_row(q))
-		return stmt_none(q);
+	err = by_key(st, Q_BY_ID, &k, &q);
+	if (err)
+		return err;
 	if (!is_asked(&k, (unsigned)stmt_i64(q, 3)))
 		return ERR_NOT_FOUND;
 	return event_row(st, q, a, out);
@@ -163,14 +186,15 @@ enum err store_event_get_nid(
 
 enum err store_event_find(struct store *st, struct str event_id, int64_t *nid, unsigned *flags)
 {
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_FIND);
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
 	struct event_key k;
 	unsigned f;
+	enum err err;
 
 	event_key_of(&k, event_id);
-	stmt_bind_blob(q, 1, k.bytes);
-	if (!stmt_row(q))
-		return stmt_none(q);
+	err = by_key(st, Q_FIND, &k, &q);
+	if (err)
+		return err;
 	f = (unsigned)stmt_i64(q, 1);
 	if (!is_asked(&k, f))
 		return ERR_NOT_FOUND;
@@ -321,11 +345,14 @@ enum err store_event_by_txn(struct store *st, struct arena *a, struct str user_i
 	struct str device_id, struct str room_id, struct str type, struct str txn_id,
 	struct str *event_id)
 {
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_BY_TXN);
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
+	struct event_walk w;
+	int64_t nid;
 	int64_t user;
 	int64_t device = 0;
 	int64_t room = 0;
 	int64_t of_type = 0;
+	bool found = false;
 	enum err err = name_find(st, user_id, &user);
 
 	if (!err)
@@ -336,13 +363,21 @@ enum err store_event_by_txn(struct store *st, struct arena *a, struct str user_i
 		err = name_find(st, type, &of_type);
 	if (err)
 		return err;
-	stmt_bind_i64(q, 1, user);
-	stmt_bind_i64(q, 2, device);
-	stmt_bind_str(q, 3, txn_id);
-	stmt_bind_i64(q, 4, room);
-	stmt_bind_i64(q, 5, of_type);
-	if (!stmt_row(q))
-		return stmt_none(q);
+	q = stmt_get(st, T_EVENT_READ, Q_BY_TXN);
+	stmt_bind_i64(q, 2, user);
+	stmt_bind_i64(q, 3, device);
+	stmt_bind_str(q, 4, txn_id);
+	stmt_bind_i64(q, 5, room);
+	stmt_bind_i64(q, 6, of_type);
+	event_walk_start(&w, st, event_index_txn_key(user, device, txn_id));
+	while (!found && event_walk_next(&w, &nid)) {
+		stmt_again(q);
+		stmt_bind_i64(q, 1, nid);
+		found = stmt_row(q);
+	}
+	err = event_walk_end(&w);
+	if (err || !found)
+		return err ? err : stmt_none(q);
 	*event_id = event_key_text(a, stmt_str(q, 0), (unsigned)stmt_i64(q, 1));
 	return ERR_OK;
 }

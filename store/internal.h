@@ -12,6 +12,7 @@
 #include "node/base/map.h"
 #include "store/db.h"
 #include "store/disk.h"
+#include "store/event_index.h"
 #include "store/store.h"
 
 struct outbox_now;
@@ -136,6 +137,7 @@ struct store {
 	struct stmt *stmts[N_STMT_TABLES];
 
 	struct auth_nid auth_nids[AUTH_NIDS];
+	struct event_index event_index;
 
 	/* name.c */
 	struct map names_by_text;

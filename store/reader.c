@@ -44,6 +44,7 @@ void store_reader_free(struct store *reader)
 	if (reader->db)
 		(void)sqlite3_close(reader->db);
 	name_forget_all(reader);
+	event_index_forget(reader);
 	free(reader->path);
 	free(reader->vfs);
 	free(reader->server_name);

@@ -6,6 +6,7 @@
 #include "store/auth_nid.h"
 #include "store/db.h"
 #include "store/event.h"
+#include "store/event_index.h"
 #include "store/event_key.h"
 #include "store/name.h"
 
@@ -164,6 +165,8 @@ enum err store_room_purge(struct store *st, struct str room_id)
 	enum err err = name_find(st, room_id, &room);
 
 	assert(store_in_transaction(st));
+	if (!err)
+		err = event_index_remove_room(st, room);
 	for (unsigned i = Q_PURGE_FIRST; !err && i < N_Q; i++) {
 		CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_ROOM, i);
 

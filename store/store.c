@@ -49,6 +49,7 @@ static void free_store(struct store *st)
 	feed_deinit(st);
 	db_deinit(st);
 	name_forget_all(st);
+	event_index_forget(st);
 	disk_free(st->disk);
 	wal_vfs_free(st->wal_vfs);
 	free(st->path);
@@ -174,6 +175,7 @@ enum err store_up(struct store *st)
 		st->retry_ms = loop_now_ms(st->loop) + RETRY_MS;
 		return err == ERR_FULL ? err : ERR_IO;
 	}
+	event_index_forget(st);
 	if (st->pos < st->pos_limit)
 		st->pos = st->pos_limit;
 	st->pos_limit = st->pos;

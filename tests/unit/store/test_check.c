@@ -69,6 +69,8 @@ static void each_rule_finds_its_damage(void **state)
 			"base is not there" },
 		{ "DELETE FROM state_chain", "state group is not there" },
 		{ "UPDATE membership SET event = event + 1", "not what current state says" },
+		{ "UPDATE meta SET value = (SELECT max(nid) FROM event) WHERE key = 'keyed'",
+			"not found by its id" },
 		{ "UPDATE room_server SET joined = 5", "joined members" },
 	};
 	struct store_fixture *f = *state;

@@ -17,6 +17,7 @@ static const struct {
 	{ "room", "FROM room" }, /* all rooms are asked for */
 	/* Forgetting a whole room, once in its life. */
 	{ "room", "DELETE FROM event" },
+	{ "event_index", "FROM event WHERE room = ?1" },
 	{ "room", "DELETE FROM membership_change" },
 	/* How much the media cache holds, and the walk along an index to its oldest. */
 	{ "media", "FROM media WHERE server <> '') + (SELECT" },
