@@ -17,7 +17,7 @@ const logger = process.env.KITH_CLIENT_LOG ? undefined : silent;
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until look() is truthy and returns that; says what it waited for when it never is. */
-export async function until(what, look, ms = 30000) {
+export async function until(what, look, ms = 60000) {
     for (const deadline = Date.now() + ms;;) {
         const seen = await look();
         if (seen) return seen;

@@ -5,16 +5,23 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** A port that was free a moment ago. */
-export function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
+const given = new Set();
+
+/** A port that was free a moment ago, and that was not given before. */
+export async function freePort() {
+    for (;;) {
+        const port = await new Promise((resolve, reject) => {
+            const server = createServer();
+            server.once("error", reject);
+            server.listen(0, "127.0.0.1", () => {
+                const { port } = server.address();
+                server.close(() => resolve(port));
+            });
         });
-    });
+        if (given.has(port)) continue;
+        given.add(port);
+        return port;
+    }
 }
 
 export class Node {
@@ -41,7 +48,7 @@ export class Node {
         for (const stream of [child.stdout, child.stderr]) {
             stream.on("data", (data) => this.log.push(...data.toString().trimEnd().split("\n")));
         }
-        for (const deadline = Date.now() + 20000; Date.now() < deadline;) {
+        for (const deadline = Date.now() + 60000; Date.now() < deadline;) {
             if (!this.process) break;
             try {
                 const answer = await fetch(`${this.baseUrl}/_matrix/client/versions`);
@@ -58,7 +65,7 @@ export class Node {
     async stop() {
         const child = this.process;
         if (!child) return;
-        const timer = setTimeout(() => child.kill("SIGKILL"), 10000);
+        const timer = setTimeout(() => child.kill("SIGKILL"), 60000);
         child.kill("SIGTERM");
         const { code, signal } = await this.exited;
         clearTimeout(timer);
@@ -67,7 +74,7 @@ export class Node {
 
     /** A command that talks to the running node; its standard output. */
     async command(...args) {
-        const { stdout } = await run(this.kith, [...args, "--data-dir", this.dir], { timeout: 30000 });
+        const { stdout } = await run(this.kith, [...args, "--data-dir", this.dir], { timeout: 60000 });
         return stdout;
     }
 }
