@@ -1,6 +1,7 @@
 #include "store/account.h"
 
 #include "store/db.h"
+#include "store/login_cache.h"
 
 enum {
 	Q_GET,
@@ -225,7 +226,14 @@ static enum err get_login(struct store *st, struct arena *a, unsigned query,
 enum err store_session_by_access(
 	struct store *st, struct arena *a, const unsigned char *hash, struct store_login *out)
 {
-	return get_login(st, a, Q_SESSION_BY_ACCESS, hash, out);
+	enum err err;
+
+	if (login_cache_get(st, a, hash, out))
+		return ERR_OK;
+	err = get_login(st, a, Q_SESSION_BY_ACCESS, hash, out);
+	if (!err)
+		login_cache_put(st, hash, out);
+	return err;
 }
 
 enum err store_session_by_refresh(

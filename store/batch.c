@@ -14,7 +14,6 @@
 #include <sqlite3.h>
 
 #include "node/base/alloc.h"
-#include "store/auth_nid.h"
 #include "store/internal.h"
 #include "store/sql.h"
 #include "store/wal_vfs.h"
@@ -119,9 +118,7 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err)
 /* What is left of a transaction that is gone, in memory. */
 static void forget_written(struct store *st)
 {
-	name_forget_all(st);
-	auth_nid_forget_all(st);
-	event_index_forget(st);
+	store_forget(st);
 	st->pos_limit = st->pos; /* the note may be gone too: make a new one */
 	feed_rolled_back(st);
 }
@@ -221,8 +218,17 @@ static int on_wal(void *arg, sqlite3 *db, const char *schema, int frames)
 	return SQLITE_OK;
 }
 
+static void on_row(void *arg, int op, const char *schema, const char *table, sqlite3_int64 row)
+{
+	(void)op;
+	(void)schema;
+	(void)row;
+	login_cache_changed(arg, table);
+}
+
 void batch_watch(struct store *st)
 {
+	(void)sqlite3_update_hook(st->db, on_row, st);
 	(void)sqlite3_wal_hook(st->db, on_wal, st);
 }
 

@@ -288,6 +288,20 @@ static enum err put_relation(struct store *st, const struct placing *p)
 	return stmt_run(q);
 }
 
+static void tell(struct store *st, const struct placing *p)
+{
+	const struct event *e = p->new->event;
+	bool member = e->is_state && str_eq(e->type, STR("m.room.member"));
+
+	store_feed(st,
+		&(struct feed_item){ .kind = FEED_EVENT,
+			.pos = p->pos,
+			.room_id = e->room_id,
+			.user_id = e->sender,
+			.local = (p->new->flags &STORE_LOCAL) != 0,
+			.member = member ? e->state_key : STR("") });
+}
+
 /* What follows from an event's place, for a new one and for a promoted one. */
 static enum err follow(struct store *st, const struct placing *p)
 {
@@ -304,11 +318,7 @@ static enum err follow(struct store *st, const struct placing *p)
 		err = put_relation(st, p);
 	if (err || p->pos <= 0)
 		return err;
-	store_feed(st,
-		&(struct feed_item){ .kind = FEED_EVENT,
-			.pos = p->pos,
-			.room_id = p->new->event->room_id,
-			.user_id = p->new->event->sender });
+	tell(st, p);
 	return ERR_OK;
 }
 

@@ -94,10 +94,6 @@ enum err store_event_get_nid(
 /* The number and flags alone; ERR_NOT_FOUND. flags may be NULL. */
 enum err store_event_find(
 	struct store *st, struct str event_id, int64_t *nid, unsigned *flags) MUST_CHECK;
-/* ERR_NOT_FOUND: not made by us (STORE_LOCAL). *member: whose m.room.member event it is, in a;
- * empty: of another type. */
-enum err store_event_is_local(
-	struct store *st, struct arena *a, int64_t nid, struct str *member) MUST_CHECK;
 /* Which of these we don't have at all: their ids, in a. */
 enum err store_event_unknown(struct store *st, struct arena *a, const struct str *ids, size_t n,
 	const struct str **out, size_t *n_out) MUST_CHECK;

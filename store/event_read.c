@@ -11,7 +11,6 @@ enum {
 	Q_BY_NID,
 	Q_FIND,
 	Q_ID_OF,
-	Q_LOCAL,
 	Q_RANGE_UP,
 	Q_RANGE_DOWN,
 	Q_COUNT,
@@ -42,7 +41,6 @@ static const char *const sql[N_Q] = {
 	[Q_BY_NID] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.nid = ?1",
 	[Q_FIND] = "SELECT nid, flags FROM event WHERE nid = ?1 AND event_id = ?2",
 	[Q_ID_OF] = "SELECT event_id, flags FROM event WHERE nid = ?1",
-	[Q_LOCAL] = "SELECT type, state_key FROM event WHERE nid = ?1 AND flags & 16",
 	[Q_RANGE_UP] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.room = ?1 AND " RANGE
 		       " ORDER BY e.pos LIMIT ?4",
 	[Q_RANGE_DOWN] = "SELECT " EVENT_COLUMNS " FROM event e WHERE e.room = ?1 AND " RANGE
@@ -201,24 +199,6 @@ enum err store_event_find(struct store *st, struct str event_id, int64_t *nid, u
 	*nid = stmt_i64(q, 0);
 	if (flags)
 		*flags = f & ~(unsigned)EVENT_KEY_MASK;
-	return ERR_OK;
-}
-
-enum err store_event_is_local(
-	struct store *st, struct arena *a, int64_t nid, struct str *member)
-{
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_READ, Q_LOCAL);
-	int64_t of_members;
-	enum err err = name_find(st, STR("m.room.member"), &of_members);
-
-	if (err)
-		return err;
-	stmt_bind_i64(q, 1, nid);
-	if (!stmt_row(q))
-		return stmt_none(q);
-	if (stmt_i64(q, 0) == of_members && !stmt_is_null(q, 1))
-		return name_text_in(st, stmt_i64(q, 1), a, member);
-	*member = STR("");
 	return ERR_OK;
 }
 

@@ -13,6 +13,7 @@ static void put(struct arena *a, struct feed_node ***tail, const struct feed_ite
 	n->item.user_id = arena_str(a, item->user_id);
 	n->item.device_id = arena_str(a, item->device_id);
 	n->item.destination = arena_str(a, item->destination);
+	n->item.member = arena_str(a, item->member);
 	**tail = n;
 	*tail = &n->next;
 }

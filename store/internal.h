@@ -13,6 +13,8 @@
 #include "store/db.h"
 #include "store/disk.h"
 #include "store/event_index.h"
+#include "store/login_cache.h"
+#include "store/server_cache.h"
 #include "store/store.h"
 
 struct outbox_now;
@@ -138,6 +140,8 @@ struct store {
 
 	struct auth_nid auth_nids[AUTH_NIDS];
 	struct event_index event_index;
+	struct login_kept logins[LOGIN_CACHE];
+	struct room_servers room_servers[SERVER_CACHE];
 
 	/* name.c */
 	struct map names_by_text;
@@ -151,6 +155,7 @@ struct store {
 enum err store_up(struct store *st) MUST_CHECK; /* opens again what went down */
 void store_down(struct store *st);              /* finalizes and closes the connection */
 void store_failing(struct store *st, enum err err, const char *what);
+void store_forget(struct store *st); /* all that is kept in memory of the database */
 
 /* batch.c */
 void batch_init(struct store *st);

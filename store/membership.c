@@ -5,6 +5,7 @@
 #include "node/base/buf.h"
 #include "store/db.h"
 #include "store/name.h"
+#include "store/server_cache.h"
 
 enum {
 	Q_GET,
@@ -191,6 +192,7 @@ static enum err count_server(struct store *st, unsigned which, const struct chan
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, which);
 
+	server_cache_forget(st);
 	stmt_bind_i64(q, 1, c->room);
 	stmt_bind_i64(q, 2, c->server);
 	if (which == Q_SERVER_ADD)
@@ -364,10 +366,60 @@ static enum err name_list_of(struct store *st, unsigned which, struct arena *a, 
 	return name_list(st, q, a, out, n);
 }
 
+static enum err read_servers(struct store *st, int64_t room, struct buf *nids)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, Q_SERVERS);
+
+	stmt_bind_i64(q, 1, room);
+	while (stmt_row(q)) {
+		int64_t nid = stmt_i64(q, 0);
+
+		buf_put(nids, &nid, sizeof(nid));
+	}
+	return stmt_err(q);
+}
+
+static enum err find_servers(struct store *st, int64_t room, struct buf *nids)
+{
+	const struct room_servers *kept = server_cache_get(st, room);
+	enum err err;
+
+	if (kept) {
+		buf_put(nids, kept->servers, kept->n * sizeof(kept->servers[0]));
+		return ERR_OK;
+	}
+	err = read_servers(st, room, nids);
+	if (!err)
+		server_cache_put(st, room, nids->p, nids->n / sizeof(int64_t));
+	return err;
+}
+
 enum err store_membership_servers(struct store *st, struct arena *a, struct str room_id,
 	const struct str **out, size_t *n)
 {
-	return name_list_of(st, Q_SERVERS, a, room_id, out, n);
+	CLEANUP(buf_deinit) struct buf nids = { 0 };
+	struct str *list;
+	size_t found;
+	int64_t room;
+	enum err err = name_find(st, room_id, &room);
+
+	if (!err)
+		err = find_servers(st, room, &nids);
+	if (err)
+		return err;
+	found = nids.n / sizeof(int64_t);
+	list = arena_calloc(a, found + 1, sizeof(*list));
+	for (size_t i = 0; i < found; i++) {
+		int64_t nid;
+
+		memcpy(&nid, nids.p + i * sizeof(nid), sizeof(nid));
+		err = name_text_in(st, nid, a, &list[i]);
+		if (err)
+			return err;
+	}
+	*out = list;
+	*n = found;
+	return ERR_OK;
 }
 
 enum err store_membership_server_rooms(

@@ -43,8 +43,7 @@ void store_reader_free(struct store *reader)
 	db_deinit(reader);
 	if (reader->db)
 		(void)sqlite3_close(reader->db);
-	name_forget_all(reader);
-	event_index_forget(reader);
+	store_forget(reader);
 	free(reader->path);
 	free(reader->vfs);
 	free(reader->server_name);

@@ -9,6 +9,7 @@
 #include "store/event_index.h"
 #include "store/event_key.h"
 #include "store/name.h"
+#include "store/server_cache.h"
 
 enum {
 	Q_PUT,
@@ -174,6 +175,7 @@ enum err store_room_purge(struct store *st, struct str room_id)
 		err = stmt_run(q);
 	}
 	auth_nid_forget_all(st);
+	server_cache_forget(st);
 	return err;
 }
 

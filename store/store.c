@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "node/base/alloc.h"
+#include "store/auth_nid.h"
 #include "store/internal.h"
 #include "store/migrate.h"
 #include "store/sql.h"
@@ -44,12 +45,20 @@ static struct store *new_store(const struct store_options *o)
 	return st;
 }
 
+void store_forget(struct store *st)
+{
+	name_forget_all(st);
+	auth_nid_forget_all(st);
+	event_index_forget(st);
+	login_cache_changed(st, NULL);
+	server_cache_forget(st);
+}
+
 static void free_store(struct store *st)
 {
 	feed_deinit(st);
 	db_deinit(st);
-	name_forget_all(st);
-	event_index_forget(st);
+	store_forget(st);
 	disk_free(st->disk);
 	wal_vfs_free(st->wal_vfs);
 	free(st->path);
@@ -175,7 +184,7 @@ enum err store_up(struct store *st)
 		st->retry_ms = loop_now_ms(st->loop) + RETRY_MS;
 		return err == ERR_FULL ? err : ERR_IO;
 	}
-	event_index_forget(st);
+	store_forget(st);
 	if (st->pos < st->pos_limit)
 		st->pos = st->pos_limit;
 	st->pos_limit = st->pos;

@@ -151,6 +151,8 @@ struct feed_item {
 	struct str user_id;
 	struct str device_id;
 	struct str destination;
+	bool local;        /* of FEED_EVENT: this server made it (STORE_LOCAL)... */
+	struct str member; /* ... and it is this user's m.room.member event; else empty */
 };
 
 /* Inside a transaction; strings are copied. Dropped when the transaction is rolled back. */

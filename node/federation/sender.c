@@ -453,10 +453,9 @@ static void new_event(struct sender *s, const struct feed_item *item)
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	const struct str *servers;
 	struct destination *d;
-	struct str member;
 	size_t n;
 
-	if (store_event_is_local(s->f->o.store, a, item->pos, &member) ||
+	if (!item->local ||
 		store_membership_servers(s->f->o.store, a, item->room_id, &servers, &n))
 		return;
 	for (size_t i = 0; i < n; i++) {
@@ -464,7 +463,7 @@ static void new_event(struct sender *s, const struct feed_item *item)
 		if (d)
 			wake(d);
 	}
-	d = member.n ? get(s, id_server_of(member)) : NULL;
+	d = item->member.n ? get(s, id_server_of(item->member)) : NULL;
 	if (d)
 		wake(d);
 }
