@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -35,14 +36,39 @@ def explained(case, synapse):
         # rooms/v8.md, rule 4.2: "If the event is not validly signed by the homeserver of the user
         # ID denoted by the key, reject." What denotes no user has no homeserver to sign.
         return "join_authorised_via_users_server is no user id"
-    levels = [*event["content"].values(), *level_map(event, "users"), *level_map(event, "events"),
-              *level_map(event, "notifications")]
-    if event["type"] == "m.room.power_levels" and any(isinstance(v, bool) for v in levels) and synapse:
+    if event["type"] == "m.room.power_levels" and any(isinstance(v, bool) for v in levels(event)) and synapse:
         # rooms/v1.md, rule 10.1: "If users property in content is not an object with keys that are
         # valid user IDs with values that are integers (or a string that is an integer), reject."
         # Python counts true as 1.
         return "a boolean as a power level"
+    current = next((a for a in case["auth_events"] if a["type"] == "m.room.power_levels"), None)
+    if current and any(isinstance(v, bool) for v in levels(current)) and synapse is not None:
+        # The same of an event that Synapse took: to it the boolean is a level of 1 or 0.
+        return "a boolean among the current power levels"
+    if current and int(case["room_version"]) < 10 and synapse is None and not all_levels(current):
+        # rooms/v1.md, rule 10, asks only of users for levels, and of nothing else in a room's first
+        # (10.2), so an event with others is accepted; then rules 8 and 10.3 to 10.7 compare values,
+        # and there is none. Synapse fails with a TypeError and the like for all that comes after.
+        return "current power levels that are no levels"
     return None
+
+
+NAMED = ("users_default", "events_default", "state_default", "ban", "redact", "kick", "invite")
+MAPS = ("users", "events", "notifications")
+
+
+def levels(event):
+    """All that stands where a power level event has levels."""
+    named = [event["content"][k] for k in NAMED if k in event["content"]]
+    return [*named, *(v for key in MAPS for v in level_map(event, key))]
+
+
+def all_levels(event):
+    """Is it well-formed by rooms/v1.md: objects of integers, floats or strings that are integers?"""
+    maps = [event["content"][k] for k in MAPS if k in event["content"]]
+    return all(isinstance(m, dict) for m in maps) and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool)
+        or isinstance(v, str) and re.fullmatch(r"\s*[-+]?[0-9]+\s*", v) for v in levels(event))
 
 
 def level_map(event, key):
