@@ -24,9 +24,26 @@ static int64_t wall_ms(void *arg)
 
 static void write_log(void *arg, enum log_level level, const char *line)
 {
-	(void)arg;
+	const struct rig_server *s = arg;
+
 	if (getenv("RIG_LOG"))
-		(void)fprintf(stderr, "# %d %s\n", level, line);
+		(void)fprintf(stderr, "# %s %d %s\n", s->name, level, line);
+}
+
+/* splitmix64: events have the same ids in each run of a seed, so ties between them go the same
+ * way. */
+static void seeded_fill(void *arg, void *p, size_t n)
+{
+	struct room_rig *rig = arg;
+	unsigned char *out = p;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t z = rig->random += UINT64_C(0x9e3779b97f4a7c15);
+
+		z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+		z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+		out[i] = (unsigned char)(z ^ (z >> 31));
+	}
 }
 
 static struct rig_server *server_named(struct room_rig *rig, struct str name)
@@ -54,10 +71,11 @@ static void make_key(struct rig_server *s, char letter)
 static void server_up(struct room_rig *rig, struct rig_server *s, char letter)
 {
 	struct store_options o = { .loop = rig->loop, .uv = loop_uv_handle(rig->uv) };
-	struct rooms_options ro = { .loop = rig->loop, .rng = &rng_system, .log = &rig->log };
+	struct rooms_options ro = { .loop = rig->loop, .rng = &rig->rng, .log = &s->log };
 	struct err_ctx why = { 0 };
 
 	s->rig = rig;
+	s->log = (struct log){ .level = LOG_DEBUG, .write = write_log, .arg = s };
 	(void)snprintf(s->name, sizeof(s->name), "%c.test", letter);
 	(void)snprintf(s->dir, sizeof(s->dir), "/tmp/kith-rig-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
@@ -111,7 +129,8 @@ void room_rig_up_seeded(struct room_rig *rig, size_t n, uint64_t seed)
 	assert_int_equal(loop_uv_new(NULL, &rig->uv), ERR_OK);
 	rig->loop = loop_uv_loop(rig->uv);
 	rig->arena = arena_new();
-	rig->log = (struct log){ .level = LOG_DEBUG, .write = write_log };
+	rig->random = seed;
+	rig->rng = seed ? (struct rng){ seeded_fill, rig } : rng_system;
 	for (size_t i = 0; i < n; i++)
 		server_up(rig, &rig->servers[i], (char)('a' + (int)i));
 }

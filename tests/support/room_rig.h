@@ -29,6 +29,7 @@ struct rig_server {
 	struct sign_key key;
 	struct room_ops ops;
 	struct clock clock;
+	struct log log;
 	struct store_listener listener;
 	bool cut;         /* unreachable */
 	bool refuses;     /* takes no invite */
@@ -44,14 +45,15 @@ struct room_rig {
 	struct loop_uv *uv;
 	struct loop *loop;
 	struct arena *arena; /* for what a test keeps */
-	struct log log;
 	size_t n;
 	struct rig_server servers[RIG_SERVERS];
 	int64_t now_ms;
 	unsigned pending; /* calls on their way */
 	bool patient;     /* who can't be reached may be told later */
 	unsigned large;   /* answers to joins that came out of a file */
-	uint64_t seed;    /* of the servers' keys; 0: chance */
+	uint64_t seed;    /* of the servers' keys and random bytes; 0: chance */
+	uint64_t random;
+	struct rng rng;
 
 	/* The network, where a test plays it itself; NULL: everybody reaches everybody. */
 	bool (*linked)(struct rig_server *x, struct rig_server *y);

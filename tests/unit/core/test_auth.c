@@ -459,6 +459,37 @@ static void the_first_levels_are_the_creators(void **state)
 	world_deinit(&w);
 }
 
+/* Before version 10 no rule keeps them out of a room's first levels. */
+static void levels_that_are_none_stand_in_nobodys_way(void **state)
+{
+	static const struct try cases[] = {
+		{ "m.room.power_levels", "alice", "", "{'users':{'@alice:a':'100'}}", NULL },
+		{ "m.room.power_levels", "alice", "", "{'users':{'@alice:a':100},'ban':101}",
+			"beyond" },
+		{ "m.room.power_levels", "alice", "", "{'users':{'@alice:a':100},'ban':'x'}",
+			"not an integer" },
+		{ "m.room.power_levels", "mod", "",
+			"{'users':{'@alice:a':100,'@mod:a':50}, 'invite':40}", "beyond" },
+		{ "m.room.topic", "mod", "", "{}", NULL },
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w, "9");
+	put_create(&w, "{'creator':'@alice:a'}");
+	put_member(&w, "alice", "join");
+	put_member(&w, "mod", "join");
+	check_one(&w,
+		&(struct try){ "m.room.power_levels", "alice", "",
+			"{'users':{'@alice:a':100},'ban':true,'kick':'x','events':'y'}",
+			NULL });
+	put_state(&w, "m.room.power_levels", "alice", "",
+		"{'users':{'@alice:a':100,'@mod:a':50},'ban':true,'kick':'x','invite':60,"
+		"'events':'y','notifications':{'room':'z'}}");
+	CHECK_ALL(&w, cases);
+	world_deinit(&w);
+}
+
 static void creators_of_version_12_stand_above_all_levels(void **state)
 {
 	static const struct try cases[] = {
@@ -644,6 +675,7 @@ int main(void)
 		cmocka_unit_test(sending_takes_being_there_and_the_level),
 		cmocka_unit_test(levels_change_within_reach_only),
 		cmocka_unit_test(the_first_levels_are_the_creators),
+		cmocka_unit_test(levels_that_are_none_stand_in_nobodys_way),
 		cmocka_unit_test(creators_of_version_12_stand_above_all_levels),
 		cmocka_unit_test(third_party_invites_need_their_parts),
 		cmocka_unit_test(events_name_what_authorises_them),
