@@ -272,6 +272,15 @@ static bool has_event(struct rig_server *s, struct str event_id, unsigned *flags
 	return !store_event_find(s->st, event_id, &nid, flags) && !(*flags & STORE_OUTLIER);
 }
 
+/* Its JSON, for who looks at a seed that failed. */
+static void show_event(struct rig_server *s, struct str event_id)
+{
+	struct store_event e;
+
+	if (!store_event_get(s->st, world.rig.arena, event_id, &e))
+		(void)printf("#   %.*s\n", STR_FMT(e.json));
+}
+
 static unsigned compare_events(struct rig_server *x, struct rig_server *y)
 {
 	unsigned bad = 0;
@@ -290,6 +299,7 @@ static unsigned compare_events(struct rig_server *x, struct rig_server *y)
 			continue;
 		(void)printf("# %s and %s differ in event %.*s: %d %x, %d %x\n", x->name,
 			y->name, STR_FMT(world.events[i]), hx, fx, hy, fy);
+		show_event(hx ? x : y, world.events[i]);
 		bad++;
 	}
 	return bad;
