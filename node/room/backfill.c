@@ -8,6 +8,7 @@
 #include "node/room/fetch.h"
 #include "node/room/incoming.h"
 #include "node/room/persist.h"
+#include "node/room/residents.h"
 #include "node/room/resolve.h"
 
 #define LOG_MODULE "room"
@@ -43,17 +44,9 @@ static size_t find_servers(
 	struct rooms *r, struct arena *a, struct str room_id, const struct str **out)
 {
 	struct str *list = arena_calloc(a, SERVERS_MAX, sizeof(*list));
-	const struct str *joined;
-	size_t n_joined;
-	size_t n = 0;
 
-	if (store_membership_servers(r->store, a, room_id, &joined, &n_joined))
-		n_joined = 0;
-	for (size_t i = 0; i < n_joined && n < SERVERS_MAX; i++)
-		if (!str_eq(joined[i], r->server_name))
-			list[n++] = joined[i];
 	*out = list;
-	return n;
+	return room_residents(r, a, room_id, STR(""), list, SERVERS_MAX);
 }
 
 bool backfill_is_possible(struct rooms *r, struct str room_id)

@@ -6,17 +6,19 @@
 #include "node/base/limits.h"
 #include "node/core/id.h"
 #include "node/room/accept.h"
-#include "node/room/build.h"
+#include "node/room/ends.h"
 #include "node/room/fetch.h"
 #include "node/room/incoming.h"
 #include "node/room/outliers.h"
+#include "node/room/residents.h"
 
 #define LOG_MODULE "room"
 
 /*
  *   VERIFY --> SETTLE --everything is in its place--> DONE
  *                |  ^
- *                |  +--- MISSING   get_missing_events: what lies between
+ *                |  +--- MISSING   get_missing_events: what lies between; a server that has
+ *                |  |              no more to tell gives way to the next of the room
  *                |  +--- AUTH      event_auth: auth events that are not here
  *                |  +--- STATE     the state before the oldest, once asking came to its end
  *                +--+--- RESOLVE   states that are too much work for the loop (resolve.h)
@@ -30,9 +32,10 @@ enum state { VERIFY, SETTLE, MISSING, AUTH, STATE, RESOLVE, DONE, N_STATES };
 #define EVENTS_MAX ((size_t)LIMIT_GAP_EVENTS * LIMIT_GAP_REQUESTS)
 #define STATES_MAX 5
 #define AUTHS_MAX  10
+/* Besides the origin: it may have joined just now, and lack itself what comes before that. */
+#define OTHERS_MAX 2
 /* For one event: before it and after it; more only while the room's ends keep moving. */
 #define RESOLVES_MAX 8
-#define DUMMY_TYPE   "org.matrix.dummy_event"
 
 struct inbox { /* of one room */
 	struct str room_id;
@@ -65,6 +68,11 @@ struct receiving {
 	struct waiting *list; /* the event itself is the first */
 	size_t n;
 	unsigned missing_asked;
+	struct str asked;              /* whom MISSING asks */
+	struct str others[OTHERS_MAX]; /* who comes after the origin */
+	size_t n_others;
+	size_t at_other;
+	bool others_known;
 	unsigned states_asked;
 	unsigned auths_asked;
 	size_t about;           /* list[about] is what AUTH or STATE ask for */
@@ -83,10 +91,10 @@ static void add(struct receiving *x, struct event *e)
 	x->list[x->n++] = (struct waiting){ .event = e };
 }
 
-static void reset_incoming(struct receiving *x)
+static void reset_incoming(struct receiving *x, struct str from)
 {
 	incoming_deinit(&x->in);
-	incoming_init(&x->in, x->rooms, x->version, x->inbox->room_id, x->pdu->origin);
+	incoming_init(&x->in, x->rooms, x->version, x->inbox->room_id, from);
 	x->in.owner = x;
 }
 
@@ -280,6 +288,28 @@ static bool names(const struct event *e, struct str event_id)
 	return false;
 }
 
+static bool is_in_place(const struct receiving *x, struct str event_id)
+{
+	unsigned flags;
+	int64_t nid;
+
+	return !store_event_find(x->rooms->store, event_id, &nid, &flags) &&
+		!(flags & STORE_OUTLIER);
+}
+
+/* True: there is another server to be asked. */
+static bool next_server(struct receiving *x)
+{
+	if (!x->others_known)
+		x->n_others = room_residents(x->rooms, x->arena, x->inbox->room_id,
+			x->pdu->origin, x->others, OTHERS_MAX);
+	x->others_known = true;
+	if (x->at_other == x->n_others)
+		return false;
+	x->asked = x->others[x->at_other++];
+	return true;
+}
+
 /* Only what leads to an event that we asked for: its ancestors, one after the other. */
 static bool is_asked_for(const struct receiving *x, const struct incoming *in, struct str id)
 {
@@ -299,7 +329,7 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 	const struct json *reply;
 	size_t kept = 0;
 
-	reset_incoming(x);
+	reset_incoming(x, x->asked);
 	if (!err)
 		err = json_parse_in(a, body, &json_limits_peer, &reply, NULL);
 	if (!err)
@@ -308,7 +338,8 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 	for (size_t i = 0; i < x->in.n; i++) {
 		struct event *e = x->in.events[i];
 
-		if (is_asked_for(x, &x->in, e->event_id) && kept < LIMIT_GAP_EVENTS) {
+		if (is_asked_for(x, &x->in, e->event_id) && kept < LIMIT_GAP_EVENTS &&
+			!is_waiting_for(x, e->event_id) && !is_in_place(x, e->event_id)) {
 			x->in.events[kept++] = e;
 		} else {
 			event_free(e);
@@ -316,8 +347,8 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 		}
 	}
 	x->in.n = kept;
-	if (!kept)
-		x->missing_asked = LIMIT_GAP_REQUESTS; /* it has no more to tell */
+	if (!kept && !next_server(x))
+		x->missing_asked = LIMIT_GAP_REQUESTS;
 	x->in.done = verified_missing;
 	incoming_verify(&x->in);
 }
@@ -337,7 +368,7 @@ static void ask_missing(struct receiving *x)
 	for (size_t i = 0; i < x->n && n_latest < ARRAY_LEN(latest); i++)
 		if (x->list[i].event && !accept_has_parents(x->rooms, x->list[i].event))
 			latest[n_latest++] = x->list[i].event->event_id;
-	x->call = (struct room_call){ .server = x->pdu->origin, .done = got_missing };
+	x->call = (struct room_call){ .server = x->asked, .done = got_missing };
 	o->missing_events(o->arg, &x->call, x->inbox->room_id, earliest, n_earliest, latest,
 		n_latest, LIMIT_GAP_EVENTS);
 }
@@ -363,7 +394,7 @@ static void got_auth(struct room_call *c, enum err err, struct str body)
 	struct arena *a = arena_new();
 	const struct json *reply;
 
-	reset_incoming(x);
+	reset_incoming(x, x->pdu->origin);
 	if (!err)
 		err = json_parse_in(a, body, &json_limits_peer, &reply, NULL);
 	if (!err)
@@ -424,51 +455,13 @@ static void ask_resolve(struct receiving *x)
 	resolve_job_start(&x->job);
 }
 
-/* ---- the ends of a room are kept few ---- */
-
-struct dummy {
-	struct rooms *r;
-	struct room *room;
-	unsigned tried;
-};
-
-static bool try_dummy(void *arg, const struct store_member *m)
-{
-	struct dummy *d = arg;
-	const struct room_draft draft = {
-		.type = STR(DUMMY_TYPE), .sender = m->user_id, .content = STR("{}")
-	};
-
-	return room_send_draft(d->r, d->room, &draft, NULL, NULL) == ERR_FORBIDDEN &&
-		++d->tried < 10;
-}
-
-/* Too many forward extremities make each state costly: an event that no client shows names
- * them all. */
-static void merge_ends(struct rooms *r, struct str room_id)
-{
-	struct dummy d = { .r = r };
-	struct arena *a;
-	enum err err = room_get(r, room_id, &d.room);
-
-	if (err || d.room->n_ends <= LIMIT_FORWARD_EXTREMITIES)
-		return;
-	a = arena_new();
-	err = store_membership_local_members(
-		r->store, a, room_id, MEMBERSHIP_JOIN, try_dummy, &d);
-	if (err)
-		log_warn(r->log, "ends of a room not merged room_id=%.*s error=%s",
-			STR_FMT(room_id), err_name(err));
-	arena_free(a);
-}
-
 static void finish(struct receiving *x, enum err err)
 {
 	struct inbox *box = x->inbox;
 	struct room_receive *pdu = x->pdu;
 
 	if (!err && !x->rooms->closing)
-		merge_ends(x->rooms, box->room_id);
+		room_merge_ends(x->rooms, box->room_id);
 	free_receiving(x);
 	box->now = NULL;
 	box->first = pdu->next;
@@ -528,7 +521,7 @@ static enum err read_pdu(struct receiving *x)
 	if (err)
 		return err;
 	x->version = room->version;
-	reset_incoming(x);
+	reset_incoming(x, x->pdu->origin);
 	err = incoming_add(&x->in, pdu->pdu, &pdu->why);
 	if (err)
 		return err;
@@ -552,6 +545,7 @@ static void start(struct loop_deferred *d)
 	x->rooms = box->rooms;
 	x->inbox = box;
 	x->pdu = box->first;
+	x->asked = x->pdu->origin;
 	x->arena = arena_new();
 	box->now = x;
 	err = read_pdu(x);

@@ -429,6 +429,32 @@ static void a_gap_is_closed(void **state)
 	}
 }
 
+/* Who sends what follows the gap joined after it, and has no more of it than that. */
+static void a_gap_is_closed_by_who_was_there(void **state)
+{
+	struct str room = rig_create(a, "12", "public_chat");
+	struct str lost;
+	unsigned flags;
+	int64_t nid;
+
+	(void)state;
+	assert_int_equal(rig_join_via(b, room, "bob", "a.test"), ERR_OK);
+	room_rig_settle(&rig);
+	b->cut = true;
+	assert_int_equal(
+		rig_send(a, room, "alice", "m.room.message", NULL, "{}", &lost), ERR_OK);
+	room_rig_settle(&rig);
+	assert_int_equal(rig_join_via(c, room, "carol", "a.test"), ERR_OK);
+	room_rig_settle(&rig);
+	b->cut = false;
+	assert_int_equal(store_event_find(b->st, lost, &nid, &flags), ERR_NOT_FOUND);
+	say(c, room, "carol", "hello");
+	room_rig_settle(&rig);
+	assert_int_equal(store_event_find(b->st, lost, &nid, &flags), ERR_OK);
+	assert_int_equal(flags, 0);
+	assert_converged(a, b, room);
+}
+
 static void a_gap_too_large_is_jumped_with_the_state(void **state)
 {
 	struct str room = shared_room("12");
@@ -710,6 +736,7 @@ int main(void)
 		TEST(a_large_fork_is_merged_on_the_pool),
 		TEST(a_ban_beats_what_was_sent_around_it),
 		TEST(a_gap_is_closed),
+		TEST(a_gap_is_closed_by_who_was_there),
 		TEST(a_gap_too_large_is_jumped_with_the_state),
 		TEST(history_before_a_join_is_backfilled),
 		TEST(hidden_history_is_not_backfilled_in_the_clear),
