@@ -112,6 +112,7 @@ static enum err load(struct store *st)
 {
 	struct event_index *x = &st->event_index;
 	CLEANUP(stmt_resetp) struct stmt *q = NULL;
+	enum err err;
 
 	if (x->loaded && st->loop)
 		return ERR_OK;
@@ -121,9 +122,10 @@ static enum err load(struct store *st)
 		(void)each_key(st, q, keep_key);
 		x->upto = stmt_i64(q, 0);
 	}
-	if (stmt_err(q)) {
+	err = stmt_err(q);
+	if (err) {
 		event_index_forget(st);
-		return stmt_err(q);
+		return err;
 	}
 	x->loaded = true;
 	return ERR_OK;
