@@ -21,6 +21,7 @@ enum {
 	Q_SETTLE_CHANGE,
 	Q_EXTREMITY_DELETE,
 	Q_EXTREMITY_PUT,
+	Q_EXTREMITY_MOVE,
 	Q_MISSING_PUT,
 	Q_MISSING_DELETE,
 	Q_RELATION_PUT,
@@ -52,6 +53,8 @@ static const char *const sql[N_Q] = {
 	[Q_EXTREMITY_DELETE] = "DELETE FROM room_extremity WHERE room = ?1 AND event = ?2",
 	[Q_EXTREMITY_PUT] =
 		"INSERT OR IGNORE INTO room_extremity (room, event) VALUES (?1, ?2)",
+	[Q_EXTREMITY_MOVE] = "UPDATE OR REPLACE room_extremity SET event = ?3"
+			     " WHERE room = ?1 AND event = ?2",
 	[Q_MISSING_PUT] = "INSERT OR IGNORE INTO event_missing (event_id, child, room)"
 			  " VALUES (?1, ?2, ?3)",
 	[Q_MISSING_DELETE] = "DELETE FROM event_missing WHERE event_id = ?1",
@@ -230,8 +233,25 @@ static enum err run_extremity(struct store *st, unsigned which, int64_t room, in
 	return stmt_run(q);
 }
 
-/* Its ancestors are ends no longer; those that aren't here are missing. */
-static enum err link_prev(struct store *st, const struct placing *p)
+/* It takes the place of an ancestor that was an end; *placed then. */
+static enum err move_extremity(
+	struct store *st, const struct placing *p, int64_t prev, bool *placed)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT, Q_EXTREMITY_MOVE);
+	int64_t n = 0;
+	enum err err;
+
+	stmt_bind_i64(q, 1, p->room);
+	stmt_bind_i64(q, 2, prev);
+	stmt_bind_i64(q, 3, p->nid);
+	err = stmt_run_changed(q, &n);
+	*placed = n > 0;
+	return err;
+}
+
+/* Its ancestors are ends no longer; those that aren't here are missing. placed: it is an end
+ * itself by now, or can't be one. */
+static enum err link_prev(struct store *st, const struct placing *p, bool *placed)
 {
 	const struct event *e = p->new->event;
 
@@ -243,7 +263,8 @@ static enum err link_prev(struct store *st, const struct placing *p)
 		if (!err && (!nid || (flags & STORE_OUTLIER)))
 			err = put_missing(st, p, e->prev_events[i]);
 		if (!err && nid && p->pos > 0)
-			err = run_extremity(st, Q_EXTREMITY_DELETE, p->room, nid);
+			err = *placed ? run_extremity(st, Q_EXTREMITY_DELETE, p->room, nid)
+				      : move_extremity(st, p, nid, placed);
 		if (err)
 			return err;
 	}
@@ -306,13 +327,15 @@ static void tell(struct store *st, const struct placing *p)
 static enum err follow(struct store *st, const struct placing *p)
 {
 	bool named = false;
+	bool placed;
 	enum err err = ERR_OK;
 
 	if (!(p->new->flags &(STORE_OUTLIER)))
 		err = found_missing(st, p, &named);
+	placed = named;
 	if (!err && p->pos)
-		err = link_prev(st, p);
-	if (!err && p->pos > 0 && !named)
+		err = link_prev(st, p, &placed);
+	if (!err && p->pos > 0 && !placed)
 		err = run_extremity(st, Q_EXTREMITY_PUT, p->room, p->nid);
 	if (!err && !(p->new->flags &(STORE_REJECTED | STORE_REDACTED)))
 		err = put_relation(st, p);

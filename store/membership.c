@@ -53,7 +53,7 @@ static const char *const sql[N_Q] = {
 			 " joined = joined + 1, since = iif(joined > 0, since, ?3)",
 	[Q_SERVER_DROP] = "UPDATE room_server SET joined = joined - 1"
 			  " WHERE room = ?1 AND server = ?2 AND joined > 0",
-	[Q_SERVERS] = "SELECT server FROM room_server WHERE room = ?1 AND joined > 0",
+	[Q_SERVERS] = "SELECT server, joined FROM room_server WHERE room = ?1 AND joined > 0",
 	[Q_SERVER_ROOMS] = "SELECT room FROM room_server WHERE server = ?1 AND joined > 0",
 	[Q_SERVER_JOINED] = "SELECT 1 FROM room_server"
 			    " WHERE room = ?1 AND server = ?2 AND joined > 0",
@@ -337,22 +337,6 @@ enum err store_membership_local_members(struct store *st, struct arena *a, struc
 	return visit(st, Q_LOCAL_MEMBERS, a, room_id, mask, fn, arg);
 }
 
-enum err store_membership_count(
-	struct store *st, struct str room_id, unsigned mask, unsigned *out)
-{
-	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, Q_COUNT);
-	int64_t room;
-	enum err err = name_find(st, room_id, &room);
-
-	if (err)
-		return err;
-	stmt_bind_i64(q, 1, room);
-	stmt_bind_i64(q, 2, mask);
-	if (stmt_row(q))
-		*out = (unsigned)stmt_i64(q, 0);
-	return stmt_err(q);
-}
-
 static enum err name_list_of(struct store *st, unsigned which, struct arena *a, struct str of,
 	const struct str **out, size_t *n)
 {
@@ -366,31 +350,35 @@ static enum err name_list_of(struct store *st, unsigned which, struct arena *a, 
 	return name_list(st, q, a, out, n);
 }
 
-static enum err read_servers(struct store *st, int64_t room, struct buf *nids)
+/* The servers of a room's members, and how many joined members they have together. */
+static enum err read_servers(struct store *st, int64_t room, struct buf *nids, int64_t *joined)
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_MEMBERSHIP, Q_SERVERS);
 
+	*joined = 0;
 	stmt_bind_i64(q, 1, room);
 	while (stmt_row(q)) {
 		int64_t nid = stmt_i64(q, 0);
 
 		buf_put(nids, &nid, sizeof(nid));
+		*joined += stmt_i64(q, 1);
 	}
 	return stmt_err(q);
 }
 
-static enum err find_servers(struct store *st, int64_t room, struct buf *nids)
+static enum err find_servers(struct store *st, int64_t room, struct buf *nids, int64_t *joined)
 {
 	const struct room_servers *kept = server_cache_get(st, room);
 	enum err err;
 
 	if (kept) {
 		buf_put(nids, kept->servers, kept->n * sizeof(kept->servers[0]));
+		*joined = kept->joined;
 		return ERR_OK;
 	}
-	err = read_servers(st, room, nids);
+	err = read_servers(st, room, nids, joined);
 	if (!err)
-		server_cache_put(st, room, nids->p, nids->n / sizeof(int64_t));
+		server_cache_put(st, room, nids->p, nids->n / sizeof(int64_t), *joined);
 	return err;
 }
 
@@ -401,10 +389,11 @@ enum err store_membership_servers(struct store *st, struct arena *a, struct str 
 	struct str *list;
 	size_t found;
 	int64_t room;
+	int64_t joined;
 	enum err err = name_find(st, room_id, &room);
 
 	if (!err)
-		err = find_servers(st, room, &nids);
+		err = find_servers(st, room, &nids, &joined);
 	if (err)
 		return err;
 	found = nids.n / sizeof(int64_t);
@@ -420,6 +409,35 @@ enum err store_membership_servers(struct store *st, struct arena *a, struct str 
 	*out = list;
 	*n = found;
 	return ERR_OK;
+}
+
+/* Of each server's joined members there is a number already: a large room's are not counted. */
+static enum err count_joined(struct store *st, int64_t room, unsigned *out)
+{
+	CLEANUP(buf_deinit) struct buf nids = { 0 };
+	int64_t joined;
+	enum err err = find_servers(st, room, &nids, &joined);
+
+	if (!err)
+		*out = (unsigned)joined;
+	return err;
+}
+
+enum err store_membership_count(
+	struct store *st, struct str room_id, unsigned mask, unsigned *out)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = NULL;
+	int64_t room;
+	enum err err = name_find(st, room_id, &room);
+
+	if (err || mask == MEMBERSHIP_JOIN)
+		return err ? err : count_joined(st, room, out);
+	q = stmt_get(st, T_MEMBERSHIP, Q_COUNT);
+	stmt_bind_i64(q, 1, room);
+	stmt_bind_i64(q, 2, mask);
+	if (stmt_row(q))
+		*out = (unsigned)stmt_i64(q, 0);
+	return stmt_err(q);
 }
 
 enum err store_membership_server_rooms(

@@ -11,7 +11,8 @@ const struct room_servers *server_cache_get(const struct store *st, int64_t room
 	return room && r->room == room ? r : NULL;
 }
 
-void server_cache_put(struct store *st, int64_t room, const void *servers, size_t n)
+void server_cache_put(
+	struct store *st, int64_t room, const void *servers, size_t n, int64_t joined)
 {
 	struct room_servers *r = &st->room_servers[room & (SERVER_CACHE - 1)];
 
@@ -19,6 +20,7 @@ void server_cache_put(struct store *st, int64_t room, const void *servers, size_
 		return;
 	r->room = room;
 	r->n = n;
+	r->joined = joined;
 	if (n)
 		memcpy(r->servers, servers, n * sizeof(r->servers[0]));
 }

@@ -95,11 +95,15 @@ static void expect_servers(struct store *st, size_t want)
 	CLEANUP(arena_freep) struct arena *a = arena_new();
 	const struct str *servers;
 	char name[40];
+	unsigned joined;
 	size_t n;
 
 	for (int twice = 0; twice < 2; twice++) {
 		assert_int_equal(store_membership_servers(st, a, ROOM, &servers, &n), ERR_OK);
 		assert_int_equal(n, want);
+		assert_int_equal(
+			store_membership_count(st, ROOM, MEMBERSHIP_JOIN, &joined), ERR_OK);
+		assert_int_equal(joined, want);
 		for (size_t i = 0; i < n; i++) {
 			(void)snprintf(name, sizeof(name), "s%zu.example", i);
 			assert_str_equal(servers[i], name);
