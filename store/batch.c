@@ -118,7 +118,7 @@ void waiter_call_all(struct store *st, struct waiter_list *l, enum err err)
 /* What is left of a transaction that is gone, in memory. */
 static void forget_written(struct store *st)
 {
-	store_forget(st);
+	store_forget_but_events(st);
 	st->pos_limit = st->pos; /* the note may be gone too: make a new one */
 	feed_rolled_back(st);
 }
@@ -136,6 +136,7 @@ static void fail_open(struct store *st, enum err err)
 	waiters_move(&st->now.waiters, &st->failed);
 	st->failed_err = err;
 	loop_defer(st->loop, &st->turn_end);
+	event_index_forget(st);
 	forget_written(st);
 }
 
@@ -414,7 +415,8 @@ enum err store_begin(struct store *st)
 	}
 	st->marks[st->depth++] = (struct mark){ .feed_tail = st->now.feed_tail,
 		.changes = sqlite3_total_changes64(st->db),
-		.first = first };
+		.first = first,
+		.event_index = event_index_mark(st) };
 	return ERR_OK;
 }
 
@@ -446,8 +448,10 @@ void store_rollback(struct store *st)
 	*st->now.feed_tail = NULL;
 	if (st->depth == 0)
 		st->tx_err = ERR_OK;
-	if (changed)
-		forget_written(st);
+	if (!changed)
+		return;
+	event_index_undo(st, &mark->event_index);
+	forget_written(st);
 }
 
 enum err store_commit(struct store *st)

@@ -128,6 +128,7 @@ static enum err load(struct store *st)
 		return err;
 	}
 	x->loaded = true;
+	x->serial++;
 	return ERR_OK;
 }
 
@@ -198,6 +199,7 @@ enum err event_index_remove(struct store *st, uint64_t key, int64_t nid)
 
 	if (err)
 		return err;
+	x->serial++;
 	for (uint32_t at = *bucket(x, key); at; at = x->recent[at - 1].next)
 		if (x->recent[at - 1].key == key && x->recent[at - 1].nid == nid)
 			x->recent[at - 1].nid = 0;
@@ -232,6 +234,7 @@ static void drop_recent(struct event_index *x)
 {
 	memset(x->buckets, 0, sizeof(x->buckets));
 	x->n = 0;
+	x->serial++;
 }
 
 static enum err note_written(struct store *st)
@@ -264,10 +267,35 @@ enum err event_index_write(struct store *st)
 	return err;
 }
 
-void event_index_forget(struct store *st)
+struct event_index_mark event_index_mark(const struct store *st)
+{
+	const struct event_index *x = &st->event_index;
+
+	return (struct event_index_mark){ x->n, x->upto, x->serial };
+}
+
+void event_index_undo(struct store *st, const struct event_index_mark *mark)
 {
 	struct event_index *x = &st->event_index;
 
+	if (x->serial != mark->serial) {
+		event_index_forget(st);
+		return;
+	}
+	/* Each is the first in its bucket when those behind it are gone. */
+	while (x->n > mark->n) {
+		const struct event_recent *e = &x->recent[--x->n];
+
+		*bucket(x, e->key) = e->next;
+	}
+	x->upto = mark->upto;
+}
+
+void event_index_forget(struct store *st)
+{
+	struct event_index *x = &st->event_index;
+	unsigned serial = x->serial + 1;
+
 	free(x->recent);
-	*x = (struct event_index){ 0 };
+	*x = (struct event_index){ .serial = serial };
 }

@@ -38,6 +38,13 @@ struct event_index {
 	uint32_t buckets[256]; /* as next */
 	int64_t upto;          /* all events up to here were looked at */
 	bool loaded;
+	unsigned serial; /* grows with each change that event_index_undo() can't undo */
+};
+
+struct event_index_mark {
+	size_t n;
+	int64_t upto;
+	unsigned serial;
 };
 
 uint64_t event_index_id_key(const struct event_key *k);
@@ -66,7 +73,10 @@ enum err event_index_remove_room(struct store *st, int64_t room) MUST_CHECK;
 /* Writes what is in memory if it is enough of it. In a transaction, when an event's keys are
  * all put. */
 enum err event_index_write(struct store *st) MUST_CHECK;
-/* When events may have been undone: what is in memory is made again. */
+/* Where a transaction begins; and when it was undone. */
+struct event_index_mark event_index_mark(const struct store *st);
+void event_index_undo(struct store *st, const struct event_index_mark *mark);
+/* When anything may have been undone: what is in memory is made again. */
 void event_index_forget(struct store *st);
 
 #endif

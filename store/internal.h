@@ -64,6 +64,7 @@ struct mark {
 	struct feed_node **feed_tail;
 	int64_t changes; /* rows that the connection had changed */
 	bool first;      /* in its batch: undone with that, it needs no savepoint */
+	struct event_index_mark event_index;
 };
 
 /* A checkpoint on a connection of its own; outlives a store that is closed meanwhile. */
@@ -155,7 +156,9 @@ struct store {
 enum err store_up(struct store *st) MUST_CHECK; /* opens again what went down */
 void store_down(struct store *st);              /* finalizes and closes the connection */
 void store_failing(struct store *st, enum err err, const char *what);
-void store_forget(struct store *st); /* all that is kept in memory of the database */
+/* What is kept in memory of the database: all of it; all but event_index. */
+void store_forget(struct store *st);
+void store_forget_but_events(struct store *st);
 
 /* batch.c */
 void batch_init(struct store *st);

@@ -45,13 +45,18 @@ static struct store *new_store(const struct store_options *o)
 	return st;
 }
 
-void store_forget(struct store *st)
+void store_forget_but_events(struct store *st)
 {
 	name_forget_all(st);
 	auth_nid_forget_all(st);
-	event_index_forget(st);
 	login_cache_changed(st, NULL);
 	server_cache_forget(st);
+}
+
+void store_forget(struct store *st)
+{
+	event_index_forget(st);
+	store_forget_but_events(st);
 }
 
 static void free_store(struct store *st)

@@ -41,11 +41,14 @@ static struct str txn_of(int i, char text[16])
 /* In the caller's transaction. */
 static const struct event *put(int i)
 {
-	const struct event *e = room_maker_event(&maker, "m.x", NULL, ALICE, "{}");
+	const struct event *e;
+	char content[32];
 	char txn[16];
 	int64_t nid;
 	int64_t pos;
 
+	(void)snprintf(content, sizeof(content), "{\"i\":%d}", i);
+	e = room_maker_event(&maker, "m.x", NULL, ALICE, content);
 	assert_int_equal(
 		room_maker_put(&maker, e, STORE_LOCAL, STR("DEV"), txn_of(i, txn), &nid, &pos),
 		ERR_OK);
@@ -164,6 +167,52 @@ static void what_was_undone_is_not_found(void **state)
 		expect(maker.st, sent[i], i, true);
 }
 
+/* Undone without a look into the database: transactions within transactions, at every length.
+ */
+static void only_what_was_undone_is_not_found(void **state)
+{
+	static const struct event *sent[EVENTS];
+	static bool there[EVENTS];
+	struct room_maker before[3];
+	unsigned rng = 1;
+	int n = 0;
+
+	(void)state;
+	while (n + 12 < EVENTS) {
+		int from[3];
+
+		assert_int_equal(store_begin(maker.st), ERR_OK);
+		for (int depth = 0; depth < 3; depth++) {
+			before[depth] = maker;
+			from[depth] = n;
+			assert_int_equal(store_begin(maker.st), ERR_OK);
+			for (unsigned i = (rng = rng * 1103515245 + 12345) >> 16 & 3; i > 0;
+				i--) {
+				there[n] = true;
+				sent[n] = put(n);
+				n++;
+			}
+		}
+		for (int depth = 2; depth >= 0; depth--) {
+			bool kept = (rng = rng * 1103515245 + 12345) >> 16 & 1;
+
+			if (kept) {
+				assert_int_equal(store_commit(maker.st), ERR_OK);
+				continue;
+			}
+			store_rollback(maker.st);
+			maker = before[depth];
+			for (int i = from[depth]; i < n; i++)
+				there[i] = false;
+		}
+		assert_int_equal(store_commit(maker.st), ERR_OK);
+		for (int i = n > 20 ? n - 20 : 0; i < n; i++)
+			expect(maker.st, sent[i], i, there[i]);
+	}
+	for (int i = 0; i < n; i++)
+		expect(maker.st, sent[i], i, there[i]);
+}
+
 static void a_purged_room_leaves_no_key(void **state)
 {
 	static const struct event *sent[EVENTS];
@@ -216,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(events_are_found_wherever_their_keys_are),
 		T(what_was_undone_is_not_found),
+		T(only_what_was_undone_is_not_found),
 		T(a_purged_room_leaves_no_key),
 		T(an_event_that_gets_another_number_is_found),
 	};
