@@ -9,8 +9,9 @@ block layer's write_bytes, checkpoints included) and how often it slept, which h
 machine where times don't; and times, of which the ratio to the peer counts. Beside each figure
 stands what kith must reach and whether it does. Bounds of CPU were set on a machine where the bare
 server (bare_server.c) takes BARE_MS for a signed, stored message; what it takes here is measured
-before and after kith's operations, and stands beside as what kith may be a multiple of. --strict: exit status 1 if a bound does not hold
-that is not of time. --smoke runs everything small, so that its figures say nothing.
+before and after kith's operations, and stands beside as what kith may be a multiple of.
+--strict: exit status 1 if a bound does not hold that is not of time. --smoke runs everything small,
+so that its figures say nothing.
 """
 import argparse
 import concurrent.futures
@@ -25,7 +26,9 @@ import tempfile
 import time
 import urllib.parse
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))
 from flush import send_beside_flush  # noqa: E402
 from servers import Bare, Client, Kith, Synapse, synapse_python  # noqa: E402
 
@@ -296,14 +299,18 @@ def report(results):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--kith", required=True)
-    p.add_argument("--bare", default="build/tests/bench/bare_server")
-    p.add_argument("--synapse", default="build/synapse-venv")
+    p.add_argument("--bare", default=ROOT / "build/tests/bench/bare_server")
+    p.add_argument("--synapse", default=ROOT / "build/synapse-venv")
     p.add_argument("--no-synapse", action="store_true")
     p.add_argument("--smoke", action="store_true")
     p.add_argument("--strict", action="store_true")
     p.add_argument("--events", type=int, default=4000)
     p.add_argument("--json")
     args = p.parse_args()
+    for program in (args.kith, args.bare):
+        if not os.access(program, os.X_OK):
+            p.error(f"{program} is not built (tests/run builds everything, "
+                    "or ninja -C build tests/bench/bare_server)")
     args.database_events, args.many = 10000, 90000
     if args.smoke:
         args.events, args.database_events, args.many = 160, 160, 0
