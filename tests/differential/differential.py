@@ -36,15 +36,15 @@ def explained(case, synapse):
         # rooms/v8.md, rule 4.2: "If the event is not validly signed by the homeserver of the user
         # ID denoted by the key, reject." What denotes no user has no homeserver to sign.
         return "join_authorised_via_users_server is no user id"
-    if event["type"] == "m.room.power_levels" and any(isinstance(v, bool) for v in levels(event)) and synapse:
+    if event["type"] == "m.room.power_levels" and any(map(python_level, levels(event))) and synapse:
         # rooms/v1.md, rule 10.1: "If users property in content is not an object with keys that are
-        # valid user IDs with values that are integers (or a string that is an integer), reject."
-        # Python counts true as 1.
-        return "a boolean as a power level"
+        # valid user IDs with values that are integers (or a string that is an integer), reject.",
+        # and "power_levels events accept values as strings": "a single base 10 integer".
+        return "a power level that is one to Python alone"
     current = next((a for a in case["auth_events"] if a["type"] == "m.room.power_levels"), None)
-    if current and any(isinstance(v, bool) for v in levels(current)) and synapse is not None:
-        # The same of an event that Synapse took: to it the boolean is a level of 1 or 0.
-        return "a boolean among the current power levels"
+    if current and any(map(python_level, levels(current))) and synapse is not None:
+        # The same of an event that Synapse took.
+        return "a current power level that is one to Python alone"
     if current and int(case["room_version"]) < 10 and synapse is None and not all_levels(current):
         # rooms/v1.md, rule 10, asks only of users for levels, and of nothing else in a room's first
         # (10.2), so an event with others is accepted; then rules 8 and 10.3 to 10.7 compare values,
@@ -53,6 +53,20 @@ def explained(case, synapse):
     return None
 
 
+def python_level(value):
+    """Is it no level in any version, and one to Python's int(): true, "1_0", digits of other scripts?"""
+    return isinstance(value, bool) or isinstance(value, str) and not LEVEL.fullmatch(value) and is_int(value)
+
+
+def is_int(text):
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+LEVEL = re.compile(r"\s*[-+]?[0-9]+\s*")
 NAMED = ("users_default", "events_default", "state_default", "ban", "redact", "kick", "invite")
 MAPS = ("users", "events", "notifications")
 
@@ -68,7 +82,7 @@ def all_levels(event):
     maps = [event["content"][k] for k in MAPS if k in event["content"]]
     return all(isinstance(m, dict) for m in maps) and all(
         isinstance(v, (int, float)) and not isinstance(v, bool)
-        or isinstance(v, str) and re.fullmatch(r"\s*[-+]?[0-9]+\s*", v) for v in levels(event))
+        or isinstance(v, str) and LEVEL.fullmatch(v) for v in levels(event))
 
 
 def level_map(event, key):

@@ -1,14 +1,18 @@
 """Random rooms, made and judged by matrix-synapse's own functions."""
 import asyncio
 
+from signedjson.key import decode_signing_key_base64
+from signedjson.sign import sign_json
 from synapse import event_auth
 from synapse.api.errors import AuthError
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 from synapse.events import make_event_from_dict
 from synapse.state import v1, v2
 from synapse.storage.databases.main.event_federation import StateDifference
+from unpaddedbase64 import encode_base64
 
 USERS = ["@alice:a", "@bob:a", "@carol:b", "@dave:b", "@eve:c"]
+KEYS = [decode_signing_key_base64("ed25519", "0", encode_base64(bytes([k]) * 32)) for k in range(3)]
 
 
 class Clock:
@@ -197,7 +201,8 @@ class Room:
             content["events"] = {"m.room.topic": number(), "m.thing": number()}
         if random.random() < 0.2:
             content["notifications"] = {"room": number()}
-        odd = ["50", " 50 ", "+50", "-1", "x", "", None, [], True, {}]
+        odd = ["50", " 50 ", "+50", "-1", "007", "\t50\n", "x", "", "-", "+-1", "1.5", "5 0", "0x10", "1_0",
+               "\u0665", "9" * 40, 2**53 - 1, 1 - 2**53, None, [], True, False, {}]
         if self.number < 6:
             odd += [50.0, 49.9, 1e3]
         if random.random() < 0.1:
@@ -247,13 +252,37 @@ class Room:
             more = {"redacts": redacts} if self.number < 11 else {}
             self.add("m.room.redaction", user, None, {"redacts": redacts} if not more else {}, prev, **more)
         elif kind == 11:
-            invite = {"membership": "invite", "third_party_invite": random.choice(
-                [{"signed": {"mxid": target, "token": "t", "signatures": {}}}, {"signed": {}}, {}, 1])}
             self.add(*random.choice([
-                ("m.room.third_party_invite", user, "t", {"public_key": "x"}),
-                ("m.room.member", user, target, invite)]), prev)
+                ("m.room.third_party_invite", user, "t", self.invited()),
+                ("m.room.member", user, target, {
+                    "membership": "invite", "third_party_invite": self.proof(target)})]), prev)
         else:
             self.add("m.room.power_levels", user, "", self.levels(), prev)
+
+    # Third-party invites
+
+    def invited(self):
+        """The keys of who may vouch for somebody: one, a list, both, or nonsense."""
+        random = self.random
+        keys = [encode_base64(KEYS[k].verify_key.encode()) for k in random.sample(range(3), 2)]
+        listed = [{"public_key": k, "key_validity_url": "https://id/valid"} for k in keys]
+        return random.choice([
+            {"public_key": keys[0]}, {"public_key": keys[0]}, {"public_keys": listed},
+            {"public_key": keys[0], "public_keys": listed[1:]}, {"public_key": "x"}, {}])
+
+    def proof(self, target):
+        random = self.random
+        signed = {"mxid": target if random.random() < 0.9 else random.choice(USERS),
+                  "token": "t" if random.random() < 0.9 else "u"}
+        if random.random() < 0.9:
+            sign_json(signed, "id", KEYS[random.randrange(3)])
+        else:
+            signed["signatures"] = random.choice([{}, {"id": {}}, {"id": {"ed25519:0": "x"}}])
+        if random.random() < 0.05:
+            signed["more"] = 1  # what was signed is another object
+        if random.random() < 0.9:
+            return {"display_name": "x", "signed": signed}
+        return random.choice([{"signed": {}}, {}, 1, None])
 
     # Cases
 
