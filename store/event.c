@@ -22,6 +22,7 @@ enum {
 	Q_EXTREMITY_DELETE,
 	Q_EXTREMITY_PUT,
 	Q_EXTREMITY_MOVE,
+	Q_EXTREMITY_IS,
 	Q_MISSING_PUT,
 	Q_MISSING_DELETE,
 	Q_RELATION_PUT,
@@ -55,6 +56,7 @@ static const char *const sql[N_Q] = {
 		"INSERT OR IGNORE INTO room_extremity (room, event) VALUES (?1, ?2)",
 	[Q_EXTREMITY_MOVE] = "UPDATE OR REPLACE room_extremity SET event = ?3"
 			     " WHERE room = ?1 AND event = ?2",
+	[Q_EXTREMITY_IS] = "SELECT 1 FROM room_extremity WHERE room = ?1 AND event = ?2",
 	[Q_MISSING_PUT] = "INSERT OR IGNORE INTO event_missing (event_id, child, room)"
 			  " VALUES (?1, ?2, ?3)",
 	[Q_MISSING_DELETE] = "DELETE FROM event_missing WHERE event_id = ?1",
@@ -375,6 +377,24 @@ enum err store_event_put(
 		return err;
 	*nid = p.nid;
 	*pos = p.pos;
+	return ERR_OK;
+}
+
+enum err store_event_is_end(struct store *st, struct str room_id, int64_t nid, bool *yes)
+{
+	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT, Q_EXTREMITY_IS);
+	int64_t room;
+	bool found;
+	enum err err = event_room_nid(st, room_id, &room);
+
+	if (err)
+		return err;
+	stmt_bind_i64(q, 1, room);
+	stmt_bind_i64(q, 2, nid);
+	found = stmt_row(q);
+	if (!found && stmt_err(q))
+		return stmt_err(q);
+	*yes = found;
 	return ERR_OK;
 }
 

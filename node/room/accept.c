@@ -23,10 +23,29 @@ bool accept_has_parents(struct rooms *r, const struct event *e)
 {
 	int64_t group;
 
+	if (e->n_prev_events == 0)
+		return event_is(e, "m.room.create", "");
 	for (size_t i = 0; i < e->n_prev_events; i++)
 		if (!group_after(r, e->prev_events[i], &group))
 			return false;
-	return e->n_prev_events > 0;
+	return true;
+}
+
+/* The room's first event has no state before it. A server that joined later meets it where a
+ * gap reaches back as far; another one like it is none of this room. */
+static enum err check_first(struct accept *a)
+{
+	enum err err = ERR_OK;
+	const struct event *create =
+		room_current(a->rooms, a->room, STR("m.room.create"), STR(""), &err);
+
+	if (err)
+		return err;
+	a->state_before = 0;
+	if (create && str_eq(create->event_id, a->event->event_id))
+		return ERR_OK;
+	a->verdict = ACCEPTED_REJECTED;
+	return err_set(&a->why, ERR_FORBIDDEN, "it has no prev_events");
 }
 
 static enum err find_before(struct accept *a)
@@ -42,7 +61,7 @@ static enum err find_before(struct accept *a)
 		if (!group_after(a->rooms, a->event->prev_events[n], &groups[n]))
 			return err_set(&a->why, ERR_NOT_FOUND, "events before it are not here");
 	if (!n)
-		return err_set(&a->why, ERR_FORBIDDEN, "it has no prev_events");
+		return check_first(a);
 	return room_resolve(a->rooms, a->room, groups, n, &a->state_before, &a->need, &a->why);
 }
 

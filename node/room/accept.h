@@ -40,7 +40,7 @@ struct accept {
  * to be called again after that, with before, after and known as they are then. */
 enum err accept_event(struct accept *a) MUST_CHECK;
 
-/* Are all its prev_events here, with the state after them? */
+/* Are all its prev_events here, with the state after them? A create event needs none. */
 bool accept_has_parents(struct rooms *r, const struct event *e);
 
 #endif

@@ -121,7 +121,7 @@ enum err room_current_set(struct rooms *r, struct room *room, int64_t group, int
 	return err;
 }
 
-/* The event is the newest of the room: what is its state now? */
+/* The room's ends moved: what is its state now? */
 static enum err move_current(struct rooms *r, struct room *room, struct room_persist *p)
 {
 	const struct event *e = p->event;
@@ -130,6 +130,8 @@ static enum err move_current(struct rooms *r, struct room *room, struct room_per
 	size_t n = 0;
 	enum err err = ERR_OK;
 
+	if (room->n_ends == 1)
+		group = room->ends[0].group;
 	if (room->n_ends > 1) {
 		/* The latest ends, should somebody have made more of them than we count. */
 		for (size_t i = room->n_ends; i > 0 && n < ARRAY_LEN(groups); i--)
@@ -145,6 +147,20 @@ static enum err move_current(struct rooms *r, struct room *room, struct room_per
 		return apply(r, room, group, p->pos, &change, 1);
 	}
 	return room_current_set(r, room, group, p->pos);
+}
+
+/* What fills a gap has descendants here that are ends, or have been: it is none. */
+static enum err move_ends(struct rooms *r, struct room *room, struct room_persist *p)
+{
+	bool is_end = true;
+	enum err err = ERR_OK;
+
+	if (!(p->flags & STORE_LOCAL))
+		err = store_event_is_end(r->store, room->id, p->nid, &is_end);
+	if (err)
+		return err;
+	room_end_add(room, p->event, p->nid, p->after, !is_end);
+	return move_current(r, room, p);
 }
 
 static enum err put(struct rooms *r, struct room *room, struct room_persist *p)
@@ -191,10 +207,8 @@ enum err room_persist(struct rooms *r, struct room *room, struct room_persist *p
 	const struct event *e = p->event;
 	enum err err = put(r, room, p);
 
-	if (!err && !(p->flags & NOT_LIVE)) {
-		room_end_add(room, e, p->nid, p->after);
-		err = move_current(r, room, p);
-	}
+	if (!err && !(p->flags & NOT_LIVE))
+		err = move_ends(r, room, p);
 	if (!err && !(p->flags & STORE_LOCAL))
 		err = redact_late(r, room, e, p->nid);
 	if (!err && e->redacts.n &&

@@ -371,20 +371,24 @@ void room_state_changed(
 	free(c);
 }
 
-void room_end_add(struct room *room, const struct event *e, int64_t nid, int64_t group)
+void room_end_add(
+	struct room *room, const struct event *e, int64_t nid, int64_t group, bool named)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < room->n_ends; i++) {
-		bool named = false;
+		bool is_prev = false;
 
-		for (size_t k = 0; k < e->n_prev_events && !named; k++)
-			named = str_eq(e->prev_events[k], str_of(room->ends[i].event_id));
-		if (named)
+		for (size_t k = 0; k < e->n_prev_events && !is_prev; k++)
+			is_prev = str_eq(e->prev_events[k], str_of(room->ends[i].event_id));
+		if (is_prev)
 			free(room->ends[i].event_id);
 		else
 			room->ends[kept++] = room->ends[i];
 	}
+	room->n_ends = kept;
+	if (named)
+		return;
 	room->ends = xrealloc(room->ends, (kept + 1) * sizeof(*room->ends));
 	room->ends[kept] = (struct room_end){
 		.event_id = xstrdup(e->event_id), .nid = nid, .depth = e->depth, .group = group

@@ -112,8 +112,10 @@ void room_state_changed(
 	struct rooms *r, struct room *room, struct str type, struct str state_key);
 void room_state_reset(struct rooms *r, struct room *room); /* any of it may have moved */
 
-/* Event e was accepted: it takes the place of its prev_events. */
-void room_end_add(struct room *room, const struct event *e, int64_t nid, int64_t group);
+/* Event e was accepted: its prev_events are ends no longer. It is one itself, unless an event
+ * that came before it names it. */
+void room_end_add(
+	struct room *room, const struct event *e, int64_t nid, int64_t group, bool named);
 
 /* Private to rooms.c. */
 void rooms_cache_init(struct rooms *r, size_t bytes);

@@ -179,6 +179,7 @@ struct gap {
 	size_t n_earliest;
 	size_t n_latest;
 	int64_t limit;
+	int64_t min_depth;
 };
 
 /* From the latest events back, them and the earliest left out; oldest first in the answer. */
@@ -205,6 +206,8 @@ static enum err walk_gap(struct walk *w, const struct gap *gap,
 	while (w->n && *n_found < (size_t)gap->limit && !err) {
 		const struct store_event *e = pop(w);
 
+		if (e->depth < gap->min_depth)
+			continue;
 		found[(*n_found)++] = e;
 		err = push_parents(w, e);
 	}
@@ -231,6 +234,8 @@ enum err rooms_serve_missing_events(
 		err = read_ids(body, "latest_events", gap.latest, &gap.n_latest, &s->why);
 	if (!err)
 		err = json_opt_int(body, "limit", 0, INT32_MAX, &gap.limit, &s->why);
+	if (!err)
+		err = json_opt_int(body, "min_depth", 0, INT64_MAX, &gap.min_depth, &s->why);
 	if (err) {
 		arena_free(a);
 		return err;

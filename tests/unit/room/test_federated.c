@@ -455,6 +455,38 @@ static void a_gap_is_closed_by_who_was_there(void **state)
 	assert_converged(a, b, room);
 }
 
+/* What came before a join fills a gap, and has descendants here: the next event doesn't name
+ * it, and it brings no old state back. */
+static void what_fills_a_gap_is_no_end(void **state)
+{
+	struct str room = rig_create(a, "12", "public_chat");
+	struct room *at_b;
+
+	(void)state;
+	assert_int_equal(rig_join_via(c, room, "carol", "a.test"), ERR_OK);
+	room_rig_settle(&rig);
+	c->cut = true;
+	say(a, room, "alice", "before");
+	room_rig_settle(&rig);
+	assert_int_equal(rig_join_via(b, room, "bob", "a.test"), ERR_OK);
+	room_rig_settle(&rig);
+	b->cut = true;
+	say(b, room, "bob", "alone");
+	say(c, room, "carol", "fork");
+	c->cut = false;
+	room_rig_settle(&rig);
+	say(a, room, "alice", "hello"); /* names the join and the fork */
+	room_rig_settle(&rig);
+	b->cut = false;
+	room_rig_settle(&rig);
+	say(a, room, "alice", "last");
+	room_rig_settle(&rig);
+	assert_int_equal(room_get(b->rooms, room, &at_b), ERR_OK);
+	assert_int_equal(at_b->n_ends, 1);
+	assert_true(str_starts(rig_messages(b, room, "bob"), STR("last ")));
+	assert_converged(a, b, room);
+}
+
 static void a_gap_too_large_is_jumped_with_the_state(void **state)
 {
 	struct str room = shared_room("12");
@@ -737,6 +769,7 @@ int main(void)
 		TEST(a_ban_beats_what_was_sent_around_it),
 		TEST(a_gap_is_closed),
 		TEST(a_gap_is_closed_by_who_was_there),
+		TEST(what_fills_a_gap_is_no_end),
 		TEST(a_gap_too_large_is_jumped_with_the_state),
 		TEST(history_before_a_join_is_backfilled),
 		TEST(hidden_history_is_not_backfilled_in_the_clear),
