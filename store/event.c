@@ -398,6 +398,14 @@ enum err store_event_is_end(struct store *st, struct str room_id, int64_t nid, b
 	return ERR_OK;
 }
 
+enum err store_event_end_drop(struct store *st, struct str room_id, int64_t nid)
+{
+	int64_t room;
+	enum err err = event_room_nid(st, room_id, &room);
+
+	return err ? err : run_extremity(st, Q_EXTREMITY_DELETE, room, nid);
+}
+
 static enum err note_promoted(struct store *st, int64_t pos, int64_t nid)
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT, Q_PROMOTED);

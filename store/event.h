@@ -77,6 +77,8 @@ enum err store_event_put(struct store *st, const struct store_event_new *new, in
 /* Is it a forward extremity? Not if an event that was here before names it. */
 enum err store_event_is_end(
 	struct store *st, struct str room_id, int64_t nid, bool *yes) MUST_CHECK;
+/* It is none any longer. */
+enum err store_event_end_drop(struct store *st, struct str room_id, int64_t nid) MUST_CHECK;
 
 /* An outlier takes its place in the timeline (or turns out to be rejected, soft-failed): what
  * store_event_put would have done, with new flags and state. */

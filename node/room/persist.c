@@ -3,6 +3,7 @@
 #include "node/base/limits.h"
 #include "node/core/id.h"
 #include "node/core/power.h"
+#include "node/room/ends.h"
 
 /* What keeps an event out of the timeline. */
 #define NOT_LIVE (STORE_OUTLIER | STORE_REJECTED | STORE_SOFT_FAILED | STORE_BACKFILLED)
@@ -157,6 +158,8 @@ static enum err move_ends(struct rooms *r, struct room *room, struct room_persis
 
 	if (!(p->flags & STORE_LOCAL))
 		err = store_event_is_end(r->store, room->id, p->nid, &is_end);
+	if (!err && !(p->flags & STORE_LOCAL))
+		err = room_ends_behind(r, room, p->event);
 	if (err)
 		return err;
 	room_end_add(room, p->event, p->nid, p->after, !is_end);

@@ -396,6 +396,22 @@ void room_end_add(
 	room->n_ends = kept + 1;
 }
 
+int64_t room_end_drop(struct room *room, struct str event_id)
+{
+	for (size_t i = 0; i < room->n_ends; i++) {
+		int64_t nid = room->ends[i].nid;
+
+		if (!str_eq(event_id, str_of(room->ends[i].event_id)))
+			continue;
+		free(room->ends[i].event_id);
+		room->n_ends--;
+		memmove(&room->ends[i], &room->ends[i + 1],
+			(room->n_ends - i) * sizeof(*room->ends));
+		return nid;
+	}
+	return 0;
+}
+
 void room_copy_id(char out[256], struct str id)
 {
 	size_t n = id.n < 255 ? id.n : 255;

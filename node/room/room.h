@@ -117,6 +117,9 @@ void room_state_reset(struct rooms *r, struct room *room); /* any of it may have
 void room_end_add(
 	struct room *room, const struct event *e, int64_t nid, int64_t group, bool named);
 
+/* It is no end any longer: its number, 0 if it was none. */
+int64_t room_end_drop(struct room *room, struct str event_id);
+
 /* Private to rooms.c. */
 void rooms_cache_init(struct rooms *r, size_t bytes);
 void rooms_cache_deinit(struct rooms *r);
