@@ -242,10 +242,10 @@ static void pair_through(struct rig *r, uint16_t port)
 	v->endpoints[0].port = port;
 	invite_encode(v, &text);
 	transport_invite_accept(r->b.transport, buf_str(&text), on_accepted, &i);
-	assert_true(overlay_run_until(r->loop, &i.accepted, 25000));
+	assert_true(overlay_run_until(r->loop, &i.accepted, 60000));
 	assert_int_equal(i.err, ERR_OK);
-	assert_true(overlay_run_until(r->loop, &r->b.ups, 5000));
-	assert_true(overlay_run_until(r->loop, &r->a.ups, 5000));
+	assert_true(overlay_run_until(r->loop, &r->b.ups, 60000));
+	assert_true(overlay_run_until(r->loop, &r->a.ups, 60000));
 }
 
 #define REQUESTS 60
@@ -406,7 +406,7 @@ static void dials_come_ever_less_often_until_the_network_changes(void **state)
 	k.wanted = k.n + 2;
 	k.enough = 0;
 	transport_network_changed(r->a.transport);
-	assert_true(overlay_run_until(r->loop, &k.enough, 5000)); /* at once, and 1 s later */
+	assert_true(overlay_run_until(r->loop, &k.enough, 60000)); /* at once, and 1 s later */
 	uv_close((uv_handle_t *)&k.listener, NULL);
 	overlay_run_for(r->loop, 20);
 }

@@ -7,7 +7,7 @@
 
 #include "tests/support/cmocka.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 static uint64_t now_ms(void)
 {

@@ -200,9 +200,9 @@ void overlay_pair(struct overlay_node *a, struct overlay_node *b)
 	struct pairing_test p = { 0 };
 
 	transport_invite_create(a->transport, &o, on_made, &p);
-	assert_true(overlay_run_until(a->loop, &p.made, 5000));
+	assert_true(overlay_run_until(a->loop, &p.made, 60000));
 	transport_invite_accept(b->transport, str_of(p.text), on_accepted, &p);
-	assert_true(overlay_run_until(a->loop, &p.accepted, 25000));
+	assert_true(overlay_run_until(a->loop, &p.accepted, 60000));
 	assert_int_equal(p.err, ERR_OK);
 	for (unsigned i = 0;
 		i < 500 && !transport_connected(a->transport, overlay_node_name(b)); i++)
@@ -244,6 +244,6 @@ void overlay_still_answers(struct overlay_node *from, struct overlay_node *to)
 	struct overlay_asked q = { 0 };
 
 	overlay_ask(from, to, STR("{}"), &q);
-	assert_true(overlay_run_until(from->loop, &q.done, 5000));
+	assert_true(overlay_run_until(from->loop, &q.done, 60000));
 	assert_int_equal(q.err, ERR_OK);
 }

@@ -10,7 +10,7 @@
 
 #include "tests/support/cmocka.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static uint64_t now_ms(void)
 {
