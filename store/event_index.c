@@ -17,7 +17,7 @@ static const char *const sql[N_Q] = {
 	" WHERE nid > max(?1, (SELECT value FROM meta WHERE key = 'keyed')) ORDER BY nid",
 	[Q_OF_ROOM] = WITH_KEYS " WHERE room = ?1",
 	[Q_GET] = "SELECT event FROM event_key WHERE key = ?1",
-	[Q_PUT] = "INSERT INTO event_key (key, event) VALUES (?1, ?2)",
+	[Q_PUT] = "INSERT OR IGNORE INTO event_key (key, event) VALUES (?1, ?2)",
 	[Q_REMOVE] = "DELETE FROM event_key WHERE key = ?1 AND event = ?2",
 	[Q_WRITTEN] = "UPDATE meta SET value = ?1 WHERE key = 'keyed'",
 };
@@ -203,6 +203,9 @@ enum err event_index_remove(struct store *st, uint64_t key, int64_t nid)
 	for (uint32_t at = *bucket(x, key); at; at = x->recent[at - 1].next)
 		if (x->recent[at - 1].key == key && x->recent[at - 1].nid == nid)
 			x->recent[at - 1].nid = 0;
+	for (size_t i = x->written; x->writing && i < x->n_writing; i++)
+		if (x->writing[i].key == key && x->writing[i].nid == nid)
+			x->writing[i].nid = 0;
 	return run(st, Q_REMOVE, key, nid);
 }
 
@@ -230,10 +233,31 @@ static int by_key(const void *a, const void *b)
 	return x->nid < y->nid ? -1 : x->nid > y->nid;
 }
 
-static void drop_recent(struct event_index *x)
+static void begin_writing(struct event_index *x)
 {
+	x->n_writing = x->n;
+	x->written = 0;
+	x->writing_upto = x->upto;
+	x->writing = xalloc(x->n * sizeof(*x->writing));
+	memcpy(x->writing, x->recent, x->n * sizeof(*x->writing));
+	qsort(x->writing, x->n_writing, sizeof(*x->writing), by_key);
+	x->serial++;
+}
+
+/* What came meanwhile stays. */
+static void end_writing(struct event_index *x)
+{
+	size_t n = x->n - x->n_writing;
+	const struct event_recent *rest = x->recent + x->n_writing;
+
 	memset(x->buckets, 0, sizeof(x->buckets));
 	x->n = 0;
+	for (size_t i = 0; i < n; i++)
+		keep(x, rest[i].key, rest[i].nid);
+	free(x->writing);
+	x->writing = NULL;
+	x->n_writing = 0;
+	x->written = 0;
 	x->serial++;
 }
 
@@ -241,29 +265,45 @@ static enum err note_written(struct store *st)
 {
 	CLEANUP(stmt_resetp) struct stmt *q = stmt_get(st, T_EVENT_INDEX, Q_WRITTEN);
 
-	stmt_bind_i64(q, 1, st->event_index.upto);
+	stmt_bind_i64(q, 1, st->event_index.writing_upto);
 	return stmt_run(q);
+}
+
+static enum err write_slice(struct store *st)
+{
+	struct event_index *x = &st->event_index;
+
+	size_t n = x->n_writing / EVENT_INDEX_SLICES;
+
+	for (size_t i = 0; i < n && x->written < x->n_writing; i++) {
+		const struct event_recent *e = &x->writing[x->written++];
+		enum err err = e->nid ? run(st, Q_PUT, e->key, e->nid) : ERR_OK;
+
+		if (err)
+			return err;
+	}
+	return ERR_OK;
 }
 
 enum err event_index_write(struct store *st)
 {
 	struct event_index *x = &st->event_index;
-	enum err err = ERR_OK;
+	enum err err;
 
 	assert(st->depth > 0);
-	if (!x->loaded || x->n < EVENT_INDEX_RECENT)
+	if (!x->loaded || (!x->writing && x->n < EVENT_INDEX_RECENT))
 		return ERR_OK;
-	/* The chains mean nothing from here on. */
-	qsort(x->recent, x->n, sizeof(*x->recent), by_key);
-	for (size_t i = 0; i < x->n && !err; i++)
-		if (x->recent[i].nid)
-			err = run(st, Q_PUT, x->recent[i].key, x->recent[i].nid);
+	if (!x->writing)
+		begin_writing(x);
+	err = write_slice(st);
+	if (!err && x->written < x->n_writing)
+		return ERR_OK;
 	if (!err)
 		err = note_written(st);
 	if (err)
-		event_index_forget(st);
+		event_index_forget(st); /* what of it was written is undone */
 	else
-		drop_recent(x);
+		end_writing(x);
 	return err;
 }
 
@@ -271,7 +311,7 @@ struct event_index_mark event_index_mark(const struct store *st)
 {
 	const struct event_index *x = &st->event_index;
 
-	return (struct event_index_mark){ x->n, x->upto, x->serial };
+	return (struct event_index_mark){ x->n, x->written, x->upto, x->serial };
 }
 
 void event_index_undo(struct store *st, const struct event_index_mark *mark)
@@ -289,6 +329,7 @@ void event_index_undo(struct store *st, const struct event_index_mark *mark)
 		*bucket(x, e->key) = e->next;
 	}
 	x->upto = mark->upto;
+	x->written = mark->written;
 }
 
 void event_index_forget(struct store *st)
@@ -297,5 +338,6 @@ void event_index_forget(struct store *st)
 	unsigned serial = x->serial + 1;
 
 	free(x->recent);
+	free(x->writing);
 	*x = (struct event_index){ .serial = serial };
 }

@@ -4,9 +4,11 @@
  *
  * Both are looked up by a key of 8 bytes. What is found is to be compared whole: keys may meet.
  * A key is somewhere else in the table of keys for each event, and so is the page that a commit
- * would write for it. So those of new events are kept in memory, and written when there are
- * EVENT_INDEX_RECENT of them, in order of the keys, when neighbours share pages. What is kept
- * can always be made again from the events: the table's are those up to meta 'keyed'.
+ * would write for it. So those of new events are kept in memory. When there are
+ * EVENT_INDEX_RECENT of them they are written in order, so that neighbours share pages: a few
+ * with each event that comes then, as a page of a large table that is not in memory is a wait
+ * for the disk. What is kept can always be made again from the events: the keys of those up to
+ * meta 'keyed' are in the table for sure, those of others may be.
  */
 #ifndef KITH_STORE_EVENT_INDEX_H
 #define KITH_STORE_EVENT_INDEX_H
@@ -23,6 +25,7 @@ struct stmt;
 struct store;
 
 #define EVENT_INDEX_RECENT 1024 /* keys in memory, two for each message of our own */
+#define EVENT_INDEX_SLICES 64   /* in which they are written, one with each event */
 
 struct event_recent {
 	uint64_t key;
@@ -38,11 +41,19 @@ struct event_index {
 	uint32_t buckets[256]; /* as next */
 	int64_t upto;          /* all events up to here were looked at */
 	bool loaded;
+
+	/* What is being written: the first n_writing of recent, by key. */
+	struct event_recent *writing; /* owned; NULL: nothing is */
+	size_t n_writing;
+	size_t written; /* of it */
+	int64_t writing_upto;
+
 	unsigned serial; /* grows with each change that event_index_undo() can't undo */
 };
 
 struct event_index_mark {
 	size_t n;
+	size_t written;
 	int64_t upto;
 	unsigned serial;
 };
@@ -70,7 +81,7 @@ enum err event_index_put(struct store *st, uint64_t key, int64_t nid) MUST_CHECK
 enum err event_index_remove(struct store *st, uint64_t key, int64_t nid) MUST_CHECK;
 /* Of all events of a room, before their rows go. */
 enum err event_index_remove_room(struct store *st, int64_t room) MUST_CHECK;
-/* Writes what is in memory if it is enough of it. In a transaction, when an event's keys are
+/* Writes some of what is in memory if it is enough. In a transaction, when an event's keys are
  * all put. */
 enum err event_index_write(struct store *st) MUST_CHECK;
 /* Where a transaction begins; and when it was undone. */
