@@ -449,7 +449,7 @@ class TokensEnd(Case):
     def ended(self, poll):
         thread, got = poll
         thread.join(30)
-        self.assertLess(got["seconds"], 5)
+        self.assertLess(got["seconds"], 15)  # the poll's own time is 20
         self.assertEqual((got["answer"].status, got["answer"].errcode), (401, "M_UNKNOWN_TOKEN"), got)
 
     def test_logout(self):

@@ -37,16 +37,18 @@ class Logins(Case):
         for t in threads:
             t.start()
         go.wait()
-        took = []
+        took, since = [], time.monotonic()
         while any(t.is_alive() for t in threads):
             began = time.monotonic()
             self.u.ok("GET", "/v3/account/whoami")
             took.append(time.monotonic() - began)
             time.sleep(0.01)
+        elapsed = time.monotonic() - since
         for t in threads:
             t.join()
         refused = [a for a in answers if a.status == 429]
-        self.assertGreaterEqual(len(answers) - len(refused), 18)
+        hashed = len(answers) - len(refused)
+        self.assertGreaterEqual(hashed, 18)
         self.assertGreater(len(refused), 0)
         for a in refused:
             self.assertEqual(a.errcode, "M_LIMIT_EXCEEDED")
@@ -55,7 +57,8 @@ class Logins(Case):
             if a.status != 429:
                 self.assertEqual((a.status, a.errcode), (403, "M_FORBIDDEN"))
         took.sort()
-        self.assertLess(took[len(took) // 2], 0.1, took)
+        one = 2 * elapsed / hashed  # the time of one hash, as busy as this machine is
+        self.assertLess(took[len(took) // 2], one / 2, took)
 
     def test_who_is_not_there_costs_as_much(self):
         """In work, which a busy machine doesn't change: the processor's time of the node."""
