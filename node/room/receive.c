@@ -280,12 +280,17 @@ static void verified_missing(struct incoming *in)
 	enter(x, SETTLE, ERR_OK);
 }
 
-static bool names(const struct event *e, struct str event_id)
+static bool is_listed(const struct str *ids, size_t n, struct str event_id)
 {
-	for (size_t i = 0; i < e->n_prev_events; i++)
-		if (str_eq(e->prev_events[i], event_id))
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(ids[i], event_id))
 			return true;
 	return false;
+}
+
+static bool names(const struct event *e, struct str event_id)
+{
+	return is_listed(e->prev_events, e->n_prev_events, event_id);
 }
 
 static bool is_in_place(const struct receiving *x, struct str event_id)
@@ -322,6 +327,20 @@ static bool is_asked_for(const struct receiving *x, const struct incoming *in, s
 	return false;
 }
 
+/* What is here, or waits already, tells nothing new; nor does what comes before it: of a room
+ * that we joined late that is all its past. */
+static void drop_known(struct receiving *x)
+{
+	for (size_t i = 0; i < x->in.n; i++) {
+		struct event *e = x->in.events[i];
+
+		if (!is_waiting_for(x, e->event_id) && !is_in_place(x, e->event_id))
+			continue;
+		event_free(e);
+		x->in.events[i] = NULL;
+	}
+}
+
 static void got_missing(struct room_call *c, enum err err, struct str body)
 {
 	struct receiving *x = CONTAINER_OF(c, struct receiving, call);
@@ -335,16 +354,24 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 	if (!err)
 		incoming_add_all(&x->in, json_get(reply, "events"));
 	arena_free(a);
+	drop_known(x);
+	/* Newest first: what leads to nothing must not hold what is before it. */
+	for (size_t i = x->in.n; i > 0; i--) {
+		struct event *e = x->in.events[i - 1];
+
+		if (e && !is_asked_for(x, &x->in, e->event_id)) {
+			event_free(e);
+			x->in.events[i - 1] = NULL;
+		}
+	}
 	for (size_t i = 0; i < x->in.n; i++) {
 		struct event *e = x->in.events[i];
 
-		if (is_asked_for(x, &x->in, e->event_id) && kept < LIMIT_GAP_EVENTS &&
-			!is_waiting_for(x, e->event_id) && !is_in_place(x, e->event_id)) {
+		x->in.events[i] = NULL;
+		if (e && kept < LIMIT_GAP_EVENTS)
 			x->in.events[kept++] = e;
-		} else {
+		else
 			event_free(e);
-			x->in.events[i] = NULL;
-		}
 	}
 	x->in.n = kept;
 	if (!kept && !next_server(x))
@@ -353,18 +380,36 @@ static void got_missing(struct room_call *c, enum err err, struct str body)
 	incoming_verify(&x->in);
 }
 
+/* Where the walk back from what waits is to end: at what is here and named by it, then at the
+ * room's ends. Else an answer is full of what is here before it comes to what is missing. */
+static size_t find_earliest(const struct receiving *x, struct str out[LIMIT_PREV_EVENTS])
+{
+	struct room *room;
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct event *e = x->list[i].event;
+
+		for (size_t k = 0; e && k < e->n_prev_events && n < LIMIT_PREV_EVENTS; k++)
+			if (is_in_place(x, e->prev_events[k]) &&
+				!is_listed(out, n, e->prev_events[k]))
+				out[n++] = e->prev_events[k];
+	}
+	if (!room_get(x->rooms, x->inbox->room_id, &room))
+		for (size_t i = 0; i < room->n_ends && n < LIMIT_PREV_EVENTS; i++)
+			if (!is_listed(out, n, str_of(room->ends[i].event_id)))
+				out[n++] = str_of(room->ends[i].event_id);
+	return n;
+}
+
 static void ask_missing(struct receiving *x)
 {
 	const struct room_ops *o = x->rooms->ops;
 	struct str earliest[LIMIT_PREV_EVENTS];
 	struct str latest[LIMIT_PREV_EVENTS];
-	size_t n_earliest = 0;
+	size_t n_earliest = find_earliest(x, earliest);
 	size_t n_latest = 0;
-	struct room *room;
 
-	if (!room_get(x->rooms, x->inbox->room_id, &room))
-		for (size_t i = 0; i < room->n_ends && n_earliest < ARRAY_LEN(earliest); i++)
-			earliest[n_earliest++] = str_of(room->ends[i].event_id);
 	for (size_t i = 0; i < x->n && n_latest < ARRAY_LEN(latest); i++)
 		if (x->list[i].event && !accept_has_parents(x->rooms, x->list[i].event))
 			latest[n_latest++] = x->list[i].event->event_id;
