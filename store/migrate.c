@@ -64,6 +64,7 @@ enum err migrate(
 	int64_t version;
 	int64_t id;
 	int64_t tables;
+	const struct migration *now = NULL;
 	enum err err = sql_int(db, "PRAGMA user_version", &version);
 
 	if (!err)
@@ -93,8 +94,9 @@ enum err migrate(
 		err = apply(db, &migrations[i], why);
 		if (err)
 			return err;
-		log_info(
-			log, "schema is now %04d-%s", migrations[i].number, migrations[i].name);
+		now = &migrations[i];
 	}
+	if (now)
+		log_info(log, "schema is now %04d-%s", now->number, now->name);
 	return ERR_OK;
 }

@@ -115,7 +115,8 @@ static unsigned count_files(const char *path)
 
 		if (e->d_name[0] == '.')
 			continue;
-		(void)snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+		int len = snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+		assert_in_range(len, 1, sizeof(name) - 1);
 		n += e->d_type == DT_DIR ? count_files(name) : 1;
 	}
 	if (d)
