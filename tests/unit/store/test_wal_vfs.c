@@ -217,7 +217,7 @@ static void a_commit_is_one_call_where_the_wal_is_long_enough(void **state)
 
 	connect(r, NULL);
 	if (write_calls() < 0)
-		skip();
+		return;
 	run(r->db, "PRAGMA cache_size = 1000");
 	run(r->db, "INSERT INTO t VALUES (1, 1, zeroblob(100000))");
 	run(r->db, "PRAGMA wal_checkpoint");
